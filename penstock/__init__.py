@@ -1,0 +1,1 @@
+"""What runs on your machine: the command line, the deployment, and the embedded AWS."""
