@@ -1,0 +1,49 @@
+"""`python -m serving`: bind the port, load the model, serve until SIGTERM. Exit code 1: it cannot serve."""
+
+import os
+import socket
+import sys
+
+from serving.errors import StartError
+from serving.settings import Settings
+from serving.worker import Worker
+from serving.workers import Inheritance, Workers, inheritance
+
+
+def main() -> int:
+    """Serve as the environment says; return the exit code."""
+    try:
+        settings = Settings.read(os.environ)
+        inherited = inheritance(os.environ)
+        if inherited is not None:
+            return _serve_as_one_of_several(settings, inherited)
+        listener = _listen(settings)
+        if settings.workers > 1:
+            return Workers(settings.workers, listener).run()
+        return Worker(settings, listener).run(answer_while_loading=True)
+    except (StartError, OSError) as error:
+        sys.stderr.write(f"serving: {error}\n")
+        return 1
+
+
+def _serve_as_one_of_several(settings: Settings, inherited: Inheritance) -> int:
+    worker = Worker(settings, inherited.listener)
+    worker.stop_with(inherited.parent)
+    return worker.run(answer_while_loading=inherited.first)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.host, settings.port))
+    listener.listen(2048)
+    return listener
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a prediction that never ends must not keep a process that was told to stop.
+    os._exit(code)

@@ -1,0 +1,52 @@
+"""What the server refuses, and how any exception becomes an HTTP answer.
+
+Exception
+ ├─ StartError     the model cannot be served at all: the process ends with code 1
+ └─ RequestError   this request cannot be answered: a 4xx with a JSON body
+any exception with an int `.status` in 400-499 (and optionally `.detail`) counts as a RequestError
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+class StartError(Exception):
+    """The model cannot be served: the message says what is wrong and what to change."""
+
+
+class RequestError(Exception):
+    """The request is at fault: `status` is 400-499, `detail` is added to the JSON body."""
+
+    def __init__(self, status: int, message: str, detail: Any = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer: status, body bytes and the body's content type."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+def json_answer(status: int, document: dict[str, Any]) -> Answer:
+    """Return `document` as a JSON answer; what JSON cannot hold is written as text."""
+    return Answer(status, json.dumps(document, default=str).encode())
+
+
+def answer_for(error: BaseException) -> Answer:
+    """Return the answer for what a request raised: its own 4xx, or 500 with type and message only."""
+    status = getattr(error, "status", None)
+    if isinstance(status, int) and 400 <= status <= 499:
+        return json_answer(status, {"error": str(error), **_members(getattr(error, "detail", None))})
+    return json_answer(500, {"error": f"{type(error).__name__}: {error}"})
+
+
+def _members(detail: Any) -> dict[str, Any]:
+    if detail is None:
+        return {}
+    return detail if isinstance(detail, dict) else {"detail": detail}
