@@ -1,0 +1,140 @@
+"""The paths through the machine: what each task answers, and where the execution must then go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+MACHINE = "penstock-paths"
+START = {"project": "churn", "run": "churn-0007-t4k2p9", "attempt": 1}
+
+_CLAIM = {
+    "objects": 3,
+    "prepare": {"JobName": "penstock-local-prepare", "Arguments": {"--run": START["run"]}},
+    "prepare_uri": "s3://b/runs/r/prepare.json",
+    "train": {"TrainingJobName": "local-churn-0007-t4k2p9-1-train"},
+    "evaluate": {"ProcessingJobName": "local-churn-0007-t4k2p9-1-eval"},
+    "scorecard_uri": "s3://b/runs/r/evaluate/scorecard.json",
+    "report_uri": "s3://b/runs/r/evaluate/report.html",
+}
+_TRAINED = {
+    "TrainingJobName": "local-churn-0007-t4k2p9-1-train",
+    "ModelArtifacts": {"S3ModelArtifacts": "s3://b/models/churn/x/output/model.tar.gz"},
+    "TrainingTimeInSeconds": 9,
+}
+
+
+def _returns(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"0-99": {"Return": {"StatusCode": 200, "Payload": payload}}}
+
+
+def _throws(error: str, cause: str = "a reason") -> dict[str, Any]:
+    return {"0-99": {"Throw": {"Error": error, "Cause": cause}}}
+
+
+_WELL: dict[str, dict[str, Any]] = {
+    "Claim": _returns(_CLAIM),
+    "Prepare": {"0-99": {"Return": {"Id": "jr_1", "ExecutionTime": 12, "JobRunState": "SUCCEEDED"}}},
+    "Train": {"0-99": {"Return": _TRAINED}},
+    "Evaluate": {"0-99": {"Return": {"ProcessingJobName": _CLAIM["evaluate"]["ProcessingJobName"]}}},  # type: ignore[index]
+    "Gate": _returns({"passed": True, "reason": "macro_f1 0.91 beats 0.60"}),
+    "Register": _returns({"package_arn": "arn:p/1", "version": 1, "approved": True}),
+    "Release": _returns({"status": "released", "endpoint": "penstock-local-churn"}),
+    "Report": _returns({"outcome": "succeeded", "reason": "released"}),
+}
+_REPORT_FAILED = _returns({"outcome": "failed", "reason": "Train: the container ended with 1"})
+_REPORT_REFUSED = _returns({"outcome": "refused", "reason": "BadUpload: no column named target"})
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way through: answers that differ from all going well, the states entered, how it ends."""
+
+    name: str
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    visits: str = ""
+    status: str = "SUCCEEDED"
+    error: str = ""
+
+
+_ALL = "Claim Prepare Train Evaluate Gate Passed Register Approved Release Released"
+_UPDATING = {"Return": {"Payload": {"status": "updating", "wait_seconds": 1}}}
+_RELEASED = {"Return": {"Payload": {"status": "released"}}}
+
+PATHS = [
+    Path("EverythingGoesWell", {}, f"{_ALL} Report Outcome Done"),
+    Path(
+        "EndpointTakesItsTime",
+        {"Release": {"0-1": _UPDATING, "2": _RELEASED}},
+        f"{_ALL} Settle Release Released Settle Release Released Report Outcome Done",
+    ),
+    Path(
+        "NothingWaits",
+        {
+            "Claim": _throws("NothingWaiting"),
+            "Report": _returns({"outcome": "nothing", "reason": "no objects"}),
+        },
+        "Claim Report Outcome Done",
+    ),
+    Path(
+        "DataIsRefused",
+        {"Prepare": _throws("States.TaskFailed", "BadUpload: no target"), "Report": _REPORT_REFUSED},
+        "Claim Prepare Report Outcome Done",
+    ),
+    Path(
+        "TrainingFails",
+        {"Train": _throws("States.TaskFailed"), "Report": _REPORT_FAILED},
+        "Claim Prepare Train Report Outcome Unfinished",
+        "FAILED",
+        "States.TaskFailed",
+    ),
+    Path(
+        "EvaluationFails",
+        {"Evaluate": _throws("States.TaskFailed"), "Report": _REPORT_FAILED},
+        "Claim Prepare Train Evaluate Report Outcome Unfinished",
+        "FAILED",
+        "States.TaskFailed",
+    ),
+    Path(
+        "ModelIsRefused",
+        {"Gate": _returns({"passed": False, "reason": "0.51 < 0.75"}), "Report": _REPORT_REFUSED},
+        "Claim Prepare Train Evaluate Gate Passed Report Outcome Done",
+    ),
+    Path(
+        "PersonMustApprove",
+        {"Register": _returns({"approved": False})},
+        "Claim Prepare Train Evaluate Gate Passed Register Approved Report Outcome Done",
+    ),
+    Path(
+        "RegisterFails",
+        {"Register": _throws("Misconfigured"), "Report": _REPORT_FAILED},
+        "Claim Prepare Train Evaluate Gate Passed Register Report Outcome Unfinished",
+        "FAILED",
+        "Misconfigured",
+    ),
+    Path(
+        "EndpointRollsBack",
+        {"Release": _throws("ReleaseRolledBack"), "Report": _REPORT_FAILED},
+        "Claim Prepare Train Evaluate Gate Passed Register Approved Release Report Outcome Unfinished",
+        "FAILED",
+        "ReleaseRolledBack",
+    ),
+    Path(
+        "ReportItselfFails",
+        {"Report": _throws("Misconfigured")},
+        f"{_ALL} Report Unfinished",
+        "FAILED",
+        "PipelineFailed",
+    ),
+]
+
+
+def mocks() -> dict[str, Any]:
+    """The paths as a mock file of AWS Step Functions Local."""
+    cases: dict[str, dict[str, str]] = {}
+    responses: dict[str, Any] = {}
+    for path in PATHS:
+        answers = _WELL | path.answers
+        cases[path.name] = {state: f"{path.name}{state}" for state in answers}
+        responses |= {f"{path.name}{state}": answer for state, answer in answers.items()}
+    return {"StateMachines": {MACHINE: {"TestCases": cases}}, "MockedResponses": responses}

@@ -1,0 +1,112 @@
+"""The foundation as AWS would see it: linted, whole, and without rights that nothing needs."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import ManualArgs, lint
+
+from penstock.deploy import foundation
+
+ROOT = Path(__file__).parents[2]
+# Actions that AWS gives no resource to name: the Service Authorization Reference says "*" for each.
+WITHOUT_RESOURCE = {
+    "ecr:GetAuthorizationToken",
+    "cloudwatch:PutMetricData",
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+}
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    """The template as it is sent to CloudFormation."""
+    return foundation.render(ROOT)
+
+
+def _findings(template: dict[str, Any] | str) -> list[str]:
+    text = template if isinstance(template, str) else json.dumps(template)
+    return [
+        f"{match.rule.id} {match.message}" for match in lint(text, config=ManualArgs(regions=["us-east-1"]))
+    ]
+
+
+def test_template_is_clean() -> None:
+    """cfn-lint has nothing to say about the template as it lies in the repository."""
+    assert _findings((ROOT / "statemachine" / "template.yaml").read_text()) == []
+
+
+def test_rendered_template_is_clean(template: dict[str, Any]) -> None:
+    """Nor about the one that is sent, state machine included (rule E3601 checks the definition)."""
+    assert _findings(template) == []
+
+
+def test_validator_sees_a_broken_machine(template: dict[str, Any]) -> None:
+    """The check above can fail: a task without a resource, or a Next to nowhere, is found."""
+    broken = copy.deepcopy(template)
+    properties = broken["Resources"]["Pipeline"]["Properties"]
+    machine = json.loads(properties["DefinitionString"])
+    del machine["States"]["Train"]["Resource"]
+    properties["DefinitionString"] = json.dumps(machine)
+    assert any(finding.startswith("E3601") for finding in _findings(broken))
+
+
+def test_every_substitution_is_given_and_used(template: dict[str, Any]) -> None:
+    """A ${Name} without a value, or a value without a ${Name}, would only show when a run needs it."""
+    properties = template["Resources"]["Pipeline"]["Properties"]
+    wanted = set(re.findall(r"\$\{(\w+)\}", properties["DefinitionString"]))
+    assert wanted == set(properties["DefinitionSubstitutions"])
+
+
+def test_bucket_is_private_versioned_encrypted_and_tells_eventbridge(template: dict[str, Any]) -> None:
+    """What users drop is theirs alone, survives an overwrite, and starts the pipeline."""
+    bucket = template["Resources"]["Bucket"]["Properties"]
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["NotificationConfiguration"]["EventBridgeConfiguration"]["EventBridgeEnabled"] is True
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+
+
+def _statements(template: dict[str, Any]) -> list[dict[str, Any]]:
+    roles = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
+    policies = [policy["PolicyDocument"] for role in roles for policy in role["Policies"]]
+    return [statement for policy in policies for statement in policy["Statement"]]
+
+
+def test_roles_have_no_wildcard_actions(template: dict[str, Any]) -> None:
+    """Least privilege: every action is named, and only actions that know no resource have `*` as theirs."""
+    for statement in _statements(template):
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert not [action for action in actions if "*" in action]
+        if statement["Resource"] == "*":
+            assert set(actions) <= WITHOUT_RESOURCE, statement.get("Sid")
+
+
+def test_jobs_cannot_write_where_users_drop(template: dict[str, Any]) -> None:
+    """A job that wrote below drop/ would start the pipeline again: a loop."""
+    for statement in _statements(template):
+        if "s3:PutObject" in statement["Action"]:
+            assert "drop/" not in json.dumps(statement["Resource"])
+
+
+def test_settings_parameter_is_json(template: dict[str, Any]) -> None:
+    """What the functions read at their start parses once its names are put in."""
+    value = template["Resources"]["Foundation"]["Properties"]["Value"]["Fn::Sub"][0]
+    names = json.loads(re.sub(r"\$\{[^}]+\}", "x", value))
+    assert {"bucket", "table", "machine_arn", "topic_arn", "images", "code_prefix"} <= set(names)
+
+
+def test_template_fits_inline(template: dict[str, Any]) -> None:
+    """CloudFormation takes 51,200 bytes inline; a fifth is kept free for what comes."""
+    assert len(json.dumps(template, separators=(",", ":"))) < 51_200 * 0.8
