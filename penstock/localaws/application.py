@@ -8,7 +8,13 @@ from typing import Any
 
 from ministack.app import app
 
-from penstock.localaws.extension import lambda_active, lambda_lifeline, rest_import, sagemaker_service
+from penstock.localaws.extension import (
+    lambda_active,
+    lambda_lifeline,
+    rest_import,
+    s3_events,
+    sagemaker_service,
+)
 from penstock.localaws.settings import ACCOUNT, CODE_ROOT, REGION, Layout, endpoint_url
 
 Message = MutableMapping[str, Any]
@@ -83,6 +89,7 @@ def build(where: Layout, port: int, announce: Callable[[], None]) -> Application
     rest_import.install()
     lambda_active.install()
     lambda_lifeline.install()
+    s3_events.install()
     parts: list[Part] = []
     plane = _plane(where, port)
     if plane is not None:
