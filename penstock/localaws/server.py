@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> None:
     where.scratch.mkdir(mode=0o700)
 
     # Only now: MiniStack reads its environment and takes a quarter of a second when imported.
-    from penstock.localaws.application import build  # noqa: PLC0415
+    from penstock.localaws.wiring import build  # noqa: PLC0415
 
     asyncio.run(_serve(build(where, port, lambda: _announce(root, port, ready)), listener))
     where.record.unlink(missing_ok=True)

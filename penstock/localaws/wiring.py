@@ -1,0 +1,97 @@
+"""The one place where MiniStack, our hooks, the SageMaker plane, the Glue runner and the checkpoint are put together.
+
+Imports MiniStack, which reads its settings from the environment when imported: only the server imports this module.
+"""
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import ministack.app
+
+from penstock.localaws.application import Application
+from penstock.localaws.checkpoint import Checkpoint
+from penstock.localaws.extension import (
+    activity,
+    glue_jobs,
+    glue_tasks,
+    lambda_active,
+    lambda_lifeline,
+    log_limits,
+    rest_import,
+    s3_events,
+    sagemaker_service,
+    sagemaker_tasks,
+    snapshots,
+    task_scope,
+    wake_sweeps,
+)
+from penstock.localaws.part import Part
+from penstock.localaws.settings import ACCOUNT, CODE_ROOT, REGION, Layout, endpoint_url
+
+log = logging.getLogger("penstock.localaws")
+_PLAIN_HOOKS = (
+    rest_import,
+    lambda_active,
+    lambda_lifeline,
+    s3_events,
+    log_limits,
+    task_scope,
+    glue_tasks,
+    snapshots,
+)
+
+
+def build(where: Layout, port: int, announce: Callable[[], None]) -> Application:
+    """Install the extension into MiniStack and return the application to serve."""
+    for hook in _PLAIN_HOOKS:
+        hook.install()
+    runner, plane = _glue_runner(where, port), _plane(where, port)
+    glue_jobs.install(runner)
+    parts: list[Part] = [runner]
+    if plane is not None:
+        sagemaker_service.install(plane)
+        sagemaker_tasks.install(plane)
+        parts.append(plane)
+    checkpoint = Checkpoint(where.state, ministack.app._build_persistence_save_dict, snapshots.take, _saved)
+    activity.install(checkpoint.touch)
+    parts = [checkpoint, *parts, wake_sweeps.Waker()]
+    return Application(ministack.app.app, parts, checkpoint.touch, announce)
+
+
+def _saved(service: str) -> None:
+    if service == "lambda":
+        snapshots.forget_unreferenced()
+
+
+def _plane(where: Layout, port: int) -> Any:
+    """The SageMaker plane."""
+    try:
+        from penstock.localaws.sagemaker import Place, SageMaker  # type: ignore # noqa: PLC0415
+    except ImportError:
+        log.exception("there is no SageMaker plane")
+        return None
+    return SageMaker(
+        Place(
+            root=where.sagemaker,
+            endpoint_url=endpoint_url(port),
+            region=REGION,
+            account=ACCOUNT,
+            python=sys.executable,
+            serving_root=CODE_ROOT,
+        )
+    )
+
+
+class _NoGlue(Part):
+    """Says so, until there is one."""
+
+    def execute(self, *_: Any) -> None:
+        raise RuntimeError("this build has no Glue runner")
+
+    def stop_run(self, _run_id: str) -> None: ...
+
+
+def _glue_runner(_where: Layout, _port: int) -> Any:
+    return _NoGlue()
