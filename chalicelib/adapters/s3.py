@@ -1,0 +1,55 @@
+"""JSON documents and listings in the stage's bucket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chalicelib.adapters.aws import calling, code_of, translated
+from chalicelib.errors import JobFailed
+from chalicelib.ports import Listed
+
+
+class S3Documents:
+    """The Documents port on S3."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client, self._bucket = client, bucket
+
+    def read(self, uri: str) -> dict[str, Any] | None:
+        """The document at an address, or None when there is none."""
+        bucket, key = _parts(uri)
+        try:
+            body = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if code_of(error) in {"NoSuchKey", "404"}:
+                return None
+            raise translated(error, uri) from error
+        try:
+            document: dict[str, Any] = json.loads(body)
+        except ValueError as error:
+            raise JobFailed(uri, f"not JSON: {error}", "Read the log of the job that wrote it.", status=500) from error
+        return document
+
+    def write(self, uri: str, document: Mapping[str, Any]) -> None:
+        """Put a document."""
+        bucket, key = _parts(uri)
+        body = json.dumps(document, ensure_ascii=False, indent=1).encode()
+        with calling(uri):
+            self._client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+
+    def listing(self, prefix: str) -> Iterable[Listed]:
+        """Objects below a prefix of the stage's bucket, page by page."""
+        with calling(f"s3://{self._bucket}/{prefix}"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            for page in pages:
+                for one in page.get("Contents", []):
+                    yield Listed(one["Key"], one["ETag"].strip('"'), int(one["Size"]), one["LastModified"])
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key

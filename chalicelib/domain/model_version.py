@@ -1,0 +1,77 @@
+"""A model version in the registry: what is registered of a run, and which released model is the champion."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+APPROVED, PENDING_APPROVAL = "Approved", "PendingManualApproval"
+_PROPERTY_LIMIT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One registered model; exactly one a run."""
+
+    arn: str
+    version: int
+    run: str
+    artifact_uri: str
+    approval: str
+
+    @property
+    def approved(self) -> bool:
+        """Whether it may be released."""
+        return self.approval == APPROVED
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """The model a project's endpoint answers with."""
+
+    project: str
+    run: str
+    artifact_uri: str
+    package_arn: str
+    version: int
+    endpoint: str
+    config: str
+    metrics: Mapping[str, float | None]
+    released_at: str
+
+
+def group_name(stage: str, project: str) -> str:
+    """The model package group of a project."""
+    return f"penstock-{stage}-{project}"
+
+
+def token(run: str, artifact: str) -> str:
+    """The registry's idempotency token: the same model of the same run is registered once, however often asked."""
+    return hashlib.sha256(f"{run} {artifact}".encode()).hexdigest()[:36]
+
+
+def description(run: str, reason: str) -> str:
+    """Begins with the run's name, by which a later attempt finds what an earlier one registered."""
+    return f"run {run}: {reason}"[:1024]
+
+
+def properties(document: Mapping[str, Any]) -> dict[str, str]:
+    """What a person sees beside the model version in the registry."""
+    claim, gate = document["claim"], document["gate"]
+    values = {
+        "project": document["project"],
+        "run": document["run"],
+        "learner": claim["learner"],
+        "dataset_version": claim["version"],
+        "training_job": document["train"]["job"],
+        "gate": gate["reason"],
+    }
+    return {name: str(value)[:_PROPERTY_LIMIT] for name, value in values.items()}
+
+
+def container(image: str, artifact: str) -> dict[str, Any]:
+    """The serving container of a model, in script mode."""
+    environment = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+    return {"Image": image, "ModelDataUrl": artifact, "Environment": environment}

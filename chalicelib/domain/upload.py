@@ -1,0 +1,60 @@
+"""One upload: which object version an event speaks of, which project it belongs to, and which of two came later."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from chalicelib.domain.project import name_fault
+
+DROP = "drop/"
+NO_PROJECT = "-"
+"""Where the ledger keeps objects that can belong to no project."""
+_SEQUENCER_WIDTH = 32
+_LONGEST_KEY_IN_ID = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An object that was created or deleted, as S3 tells it. `sequencer` orders the events of one key."""
+
+    kind: str
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str
+    sequencer: str
+    size: int
+    at: str
+    permanent: bool = False
+
+
+def order(sequencer: str) -> str:
+    """A sequencer as a string that sorts: S3's are hexadecimal of different lengths, so pad on the left."""
+    return sequencer.upper().rjust(_SEQUENCER_WIDTH, "0")
+
+
+def after(sequencer: str) -> str:
+    """The smallest sequencer above this one: for an object seen in a listing, whose event was lost."""
+    return f"{int(sequencer or '0', 16) + 1:018X}"
+
+
+def object_id(key: str, sequencer: str, etag: str) -> str:
+    """The ledger's name of one upload; keys too long for a sort key are named by their digest."""
+    name = key if len(key.encode()) <= _LONGEST_KEY_IN_ID else hashlib.sha256(key.encode()).hexdigest()
+    return f"{name}#{order(sequencer)}#{etag}"
+
+
+def destination(key: str) -> tuple[str, str | None]:
+    """(project, None), or (NO_PROJECT, reason) for an object that can belong to no project."""
+    if not key.startswith(DROP):
+        return NO_PROJECT, f"not below {DROP}: the product's own output is never taken for an upload"
+    project, slash, rest = key[len(DROP) :].partition("/")
+    if not slash:
+        return NO_PROJECT, f"no project in the key: put it below {DROP}<project>/"
+    fault = name_fault(project)
+    if fault:
+        return NO_PROJECT, f"{project!r} is no project name: {fault}"
+    if not rest or key.endswith("/"):
+        return NO_PROJECT, "a folder marker, not a file"
+    return project, None

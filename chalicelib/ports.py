@@ -1,0 +1,267 @@
+"""What the steps need of the world, in the product's own words. chalicelib/adapters speaks AWS behind these;
+tests/fakes.py keeps them in memory. Every method raises only errors of chalicelib.errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from chalicelib.domain.endpoint import Actual
+from chalicelib.domain.ledger import Move, ObjectRecord, Waiting
+from chalicelib.domain.model_version import Champion, ModelVersion
+from chalicelib.domain.prediction import Answer, Question
+from chalicelib.domain.run import Lease, RunEnded, RunRecord
+from chalicelib.domain.upload import Upload
+from chalicelib.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One object as a listing of the bucket shows it."""
+
+    key: str
+    etag: str
+    size: int
+    modified: datetime
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """The present moment, in UTC."""
+
+
+class Ledger(Protocol):
+    """Uploads and their verdicts, projects, leases, runs and champions. Every read is strongly consistent."""
+
+    def project(self, name: str) -> dict[str, Any] | None:
+        """The project's spec, or None."""
+
+    def projects(self) -> list[str]:
+        """Names of all projects, sorted."""
+
+    def put_project(self, spec: Mapping[str, Any], at: str) -> None:
+        """Create or replace a project."""
+
+    def record(self, new: ObjectRecord) -> str:
+        """Enter an upload and, when it is pending, the marker that it waits; close the upload it replaces.
+
+        All of it or nothing. Answers recorded, known (seen before: nothing changed) or older (closed at birth).
+        """
+
+    def delete(self, upload: Upload, project: str) -> str:
+        """Close the upload a deletion took away. Answers deleted or known."""
+
+    def move(self, moves: Sequence[Move], fence: Lease | None = None) -> list[Move]:
+        """Change records and their markers; answers those applied. A record changed meanwhile is left alone.
+
+        With a fence, nothing is changed once the lease has gone to somebody else: LeaseLost.
+        """
+
+    def waiting(self, project: str) -> list[Waiting]:
+        """The uploads that wait for a run."""
+
+    def objects(self, project: str, key: str | None = None) -> list[ObjectRecord]:
+        """Records of a project, or of one key of it, sorted by key and age."""
+
+    def take_lease(self, project: str, now: datetime) -> Lease | None:
+        """Take the project for a new run and enter the run; None while somebody else holds it."""
+
+    def resume(self, lease: Lease, now: datetime) -> Lease | None:
+        """Take the same run over for its next attempt; None when the lease is no longer the one given."""
+
+    def lease(self, project: str) -> Lease | None:
+        """Who holds the project, or None."""
+
+    def release(self, lease: Lease) -> bool:
+        """Give the project back; False when it was not this lease's any more."""
+
+    def give_back(self, lease: Lease) -> None:
+        """Undo take_lease: release it and forget its run, which never began."""
+
+    def put_run(self, record: RunRecord) -> None:
+        """Create or replace what is kept of a run."""
+
+    def run(self, run: str) -> RunRecord | None:
+        """What is kept of a run, or None."""
+
+    def runs(self, project: str) -> list[RunRecord]:
+        """A project's runs, newest first."""
+
+    def champion(self, project: str) -> Champion | None:
+        """The released model, or None."""
+
+    def put_champion(self, champion: Champion) -> None:
+        """Record which model the endpoint answers with."""
+
+
+class Documents(Protocol):
+    """JSON documents and listings in the stage's bucket."""
+
+    def read(self, uri: str) -> dict[str, Any] | None:
+        """The document at an s3:// address, or None when there is none."""
+
+    def write(self, uri: str, document: Mapping[str, Any]) -> None:
+        """Put a document at an s3:// address."""
+
+    def listing(self, prefix: str) -> Iterable[Listed]:
+        """Objects of the bucket below a prefix, by key."""
+
+
+class Workflow(Protocol):
+    """Executions of the state machine, by name."""
+
+    def start(self, name: str, document: Mapping[str, Any]) -> None:
+        """Start an execution; starting the same one twice is starting it once."""
+
+    def status(self, name: str) -> str:
+        """RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, or MISSING."""
+
+    def arn(self, name: str) -> str:
+        """Where the execution is to be found."""
+
+
+class Registry(Protocol):
+    """Model versions."""
+
+    def ensure_group(self, group: str, project: str) -> None:
+        """Create a project's group unless it is there."""
+
+    def find(self, group: str, run: str) -> ModelVersion | None:
+        """The model version a run has registered, or None."""
+
+    def register(self, group: str, request: Mapping[str, Any]) -> ModelVersion:
+        """Create a model version; `request` holds the members of CreateModelPackage beside the group's name."""
+
+    def discard(self, version: ModelVersion) -> None:
+        """Delete a model version that was never released."""
+
+    def describe(self, arn: str) -> ModelVersion:
+        """A model version as it is now."""
+
+    def versions(self, group: str) -> list[dict[str, Any]]:
+        """The group's model versions, newest first, for people."""
+
+
+class Endpoints(Protocol):
+    """Models, their configurations and the endpoints that serve them."""
+
+    def describe(self, name: str) -> Actual | None:
+        """The endpoint as it is, or None."""
+
+    def prepare(
+        self, config: str, container: Mapping[str, Any], instance: str, tags: Sequence[Mapping[str, str]]
+    ) -> None:
+        """Create the model and the endpoint configuration of this name unless they are there."""
+
+    def create(self, name: str, config: str, tags: Sequence[Mapping[str, str]]) -> None:
+        """Create an endpoint."""
+
+    def update(self, name: str, config: str) -> None:
+        """Move an endpoint to another configuration."""
+
+    def delete(self, name: str) -> None:
+        """Delete an endpoint; its configurations stay."""
+
+
+class Predictor(Protocol):
+    """Asks models."""
+
+    def ask(self, endpoint: str, question: Question, inference_id: str) -> Answer:
+        """The model's answer. Raises BadRequest, NotReady, Throttled, TimedOut, JobFailed or AwsTrouble."""
+
+
+class Notices(Protocol):
+    """Messages to people."""
+
+    def send(self, subject: str, text: str, attributes: Mapping[str, str]) -> None:
+        """Send one message."""
+
+
+class Launcher(Protocol):
+    """Starts runs (chalicelib.steps.launch is the one)."""
+
+    def when_waiting(self, project: str, *, retries: bool = False) -> str | None:
+        """Start a run if fresh uploads wait and nobody holds the project; `retries`: also for failed ones."""
+
+    def now(self, project: str) -> str:
+        """Start a run because a person asked for it. Raises Conflict when one is going."""
+
+    def again(self, lease: Lease) -> str | None:
+        """Start the same run's next attempt; None when it has moved on by itself."""
+
+
+class Reporter(Protocol):
+    """Closes runs (chalicelib.steps.report is the one)."""
+
+    def __call__(self, ended: RunEnded) -> dict[str, Any]:
+        """Settle, record, tell, release, and start what waits."""
+
+
+class Ports(Protocol):
+    """Everything a step may use; wiring builds each part on first use."""
+
+    @property
+    def settings(self) -> Settings:
+        """Names of this stage."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What is known."""
+
+    @property
+    def documents(self) -> Documents:
+        """JSON in the bucket."""
+
+    @property
+    def workflow(self) -> Workflow:
+        """The state machine."""
+
+    @property
+    def registry(self) -> Registry:
+        """Model versions."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Endpoints."""
+
+    @property
+    def predictor(self) -> Predictor:
+        """Models that answer."""
+
+    @property
+    def notices(self) -> Notices:
+        """Messages to people."""
+
+    @property
+    def launcher(self) -> Launcher:
+        """Starts runs."""
+
+    @property
+    def reporter(self) -> Reporter:
+        """Closes runs."""
+
+    @property
+    def champions(self) -> Champions:
+        """Which model answers, remembered for a moment."""
+
+
+class Champions(Protocol):
+    """The released models, remembered for a few seconds so that a prediction costs no read of the ledger."""
+
+    def of(self, project: str) -> Champion:
+        """A project's released model. Raises NotFound (no project) or NotReady (nothing released)."""
+
+    def only_project(self) -> str:
+        """The stage's only project. Raises BadRequest when there is none or more than one."""
+
+    def forget(self, project: str) -> None:
+        """Look again next time."""

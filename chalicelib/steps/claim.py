@@ -1,0 +1,67 @@
+"""Claim: take every waiting upload of the project into this run, and say what each later state is to ask of AWS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain.dataset import live, objects_document
+from chalicelib.domain.jobs import Names, claim_document
+from chalicelib.domain.ledger import CLAIMED, Move, ObjectRecord
+from chalicelib.domain.project import complete
+from chalicelib.domain.run import Lease
+from chalicelib.errors import LeaseLost, NotFound, NothingWaiting
+from chalicelib.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The run that claims."""
+
+    project: str
+    run: str
+    attempt: int
+
+
+def run(command: Claim, ports: Ports) -> dict[str, Any]:
+    """The `claim` part of the run document. Claiming again, for a retry, takes in what has come since."""
+    lease = _lease(command, ports)
+    spec = ports.ledger.project(command.project)
+    if spec is None:
+        where = f"project {command.project}"
+        raise NotFound(where, "there is no such project any more", f"Create it with PUT /projects/{command.project}.")
+    records = _take(lease, ports)
+    if not records:
+        where = f"project {command.project}"
+        raise NothingWaiting(where, "no upload is usable: each is refused, deleted or replaced", "Upload new data.")
+    return _write(lease, complete(spec), records, ports)
+
+
+def _lease(command: Claim, ports: Ports) -> Lease:
+    lease = ports.ledger.lease(command.project)
+    if lease is None or (lease.run, lease.attempt) != (command.run, command.attempt):
+        what = f"held by {lease.execution}" if lease else "held by nobody"
+        advice = "Nothing is to be done: whoever holds it does the work."
+        raise LeaseLost(f"project {command.project}", f"{what}, not by {command.run}-{command.attempt}", advice)
+    return lease
+
+
+def _take(lease: Lease, ports: Ports) -> list[ObjectRecord]:
+    """Claim what waits, then read what the dataset is made of: that read is the truth, whoever retried."""
+    project, at = lease.project, ports.clock.now().isoformat()
+    waiting = {one.object_id for one in ports.ledger.waiting(project) if not one.parked}
+    if waiting:
+        records = [record for record in ports.ledger.objects(project) if record.id in waiting]
+        moves = [Move(r, r.becomes(CLAIMED, at=at, run=lease.run)) for r in records if r.can_become(CLAIMED)]
+        ports.ledger.move(moves, fence=lease)
+    return live(ports.ledger.objects(project), lease.run)
+
+
+def _write(lease: Lease, spec: dict[str, Any], records: list[ObjectRecord], ports: Ports) -> dict[str, Any]:
+    names = Names(ports.settings, lease.project, lease.run, lease.attempt, version=lease.number)
+    ports.documents.write(names.of_run("objects.json"), objects_document(lease.project, lease.run, records))
+    ports.documents.write(names.of_run("project.json"), spec)
+    champion = ports.ledger.champion(lease.project)
+    summary = {"run": champion.run, "artifact_uri": champion.artifact_uri} if champion else None
+    claimed = sum(record.verdict == CLAIMED for record in records)
+    return claim_document(names, spec, summary, objects=len(records), claimed_now=claimed)

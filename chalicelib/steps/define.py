@@ -1,0 +1,62 @@
+"""Define: check a project's spec, keep it, and take up the uploads that came before it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from chalicelib.domain.ledger import IGNORED, PENDING, Move
+from chalicelib.domain.project import faults, name_fault
+from chalicelib.errors import BadRequest, Fault
+from chalicelib.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Define:
+    """A project's spec, as it was sent to /projects/{name}."""
+
+    name: str
+    spec: Any
+
+
+def run(command: Define, ports: Ports) -> dict[str, Any]:
+    """Answers whether the project is new, how many earlier uploads it took up, and the run started for them."""
+    found = spec_faults(command.spec, command.name)
+    if found:
+        what = f"{len(found)} thing{'s' if len(found) > 1 else ''} to correct"
+        raise BadRequest("project spec", what, "See errors, correct them all, send it again.", status=422, faults=found)
+    created = ports.ledger.project(command.name) is None
+    at = ports.clock.now().isoformat()
+    ports.ledger.put_project(command.spec, at)
+    early = [record for record in ports.ledger.objects(command.name) if record.verdict == IGNORED]
+    taken = ports.ledger.move([Move(r, r.becomes(PENDING, at=at)) for r in early])
+    started = ports.launcher.when_waiting(command.name)
+    return {"project": command.name, "created": created, "taken_up": len(taken), "run": started}
+
+
+def spec_faults(spec: Any, name: str) -> list[Fault]:
+    """Every fault of a spec at once: of its shape by the JSON Schema, and if that is sound, of its meaning."""
+    wrong_name = name_fault(name)
+    if wrong_name:
+        return [Fault("project", f"{name!r} is no project name: {wrong_name}")]
+    if not isinstance(spec, Mapping):
+        return [Fault("", "a project spec is a JSON object")]
+    return _shape_faults(spec) or faults(spec, name=name)
+
+
+def _shape_faults(spec: Mapping[str, Any]) -> list[Fault]:
+    import jsonschema  # noqa: PLC0415  # 80 ms that only this request need pay
+
+    schema = json.loads(resources.files("chalicelib").joinpath("contracts/project.schema.json").read_text("utf-8"))
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(spec)
+    ordered = sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
+    return [Fault(".".join(str(part) for part in error.absolute_path), _words(error)) for error in ordered]
+
+
+def _words(error: Any) -> str:
+    if error.validator == "anyOf":
+        return f"{error.instance!r} is neither a column type nor a column's description with a type"
+    return str(error.message)

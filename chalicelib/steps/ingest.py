@@ -1,0 +1,51 @@
+"""Ingest: enter an upload or a deletion into the ledger, then start a run of its project unless one is going.
+
+An event starts no work of its own: it is written down, and the next run takes all that was written. So events may
+come twice, late and out of order, and ten thousand files cost two runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain.ledger import IGNORED, PENDING, Move, record_of
+from chalicelib.domain.upload import NO_PROJECT, Upload, destination
+from chalicelib.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """What an event says happened."""
+
+    upload: Upload
+
+
+def run(command: Ingest, ports: Ports) -> dict[str, Any]:
+    """Answers the outcome (recorded, known, older, deleted, ignored), the project, and the run started, if any."""
+    upload = command.upload
+    if upload.bucket != ports.settings.bucket:
+        return {"outcome": "not ours", "project": None, "run": None}  # one rule serves the buckets of every stage
+    project, fault = destination(upload.key)
+    if upload.kind == "deleted":
+        return {"outcome": ports.ledger.delete(upload, project), "project": project, "run": None}
+    if fault is not None:
+        ports.ledger.record(record_of(upload, NO_PROJECT, verdict=IGNORED, reason=fault))
+        return {"outcome": "ignored", "project": None, "run": None, "reason": fault}
+    return _enter(upload, project, ports)
+
+
+def _enter(upload: Upload, project: str, ports: Ports) -> dict[str, Any]:
+    """Write first, then try the lease: the other order could lose the upload."""
+    if ports.ledger.project(project) is not None:
+        outcome = ports.ledger.record(record_of(upload, project, verdict=PENDING, reason=None))
+    else:
+        reason = f"there is no project {project}: create it with PUT /projects/{project}, and this upload is taken"
+        record = record_of(upload, project, verdict=IGNORED, reason=reason)
+        outcome = ports.ledger.record(record)
+        if ports.ledger.project(project) is None:
+            return {"outcome": "ignored" if outcome == "recorded" else outcome, "project": project, "run": None}
+        # The project was created while we wrote: nobody else will see this upload.
+        taken = record.becomes(PENDING, at=ports.clock.now().isoformat())
+        ports.ledger.move([Move(record, taken)])
+    return {"outcome": outcome, "project": project, "run": ports.launcher.when_waiting(project)}

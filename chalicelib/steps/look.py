@@ -1,0 +1,102 @@
+"""Look: answer questions about projects, uploads, runs, models and endpoints from what the ledger knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from chalicelib.domain.endpoint import endpoint_name
+from chalicelib.domain.ledger import ObjectRecord
+from chalicelib.domain.model_version import group_name
+from chalicelib.domain.run import RunRecord
+from chalicelib.errors import NotFound
+from chalicelib.ports import Ports
+
+
+def projects(ports: Ports) -> dict[str, Any]:
+    """Every project's name."""
+    return {"projects": ports.ledger.projects()}
+
+
+def project(name: str, ports: Ports) -> dict[str, Any]:
+    """A project's spec, what became of its uploads, who holds it and which model answers."""
+    spec = _spec(name, ports)
+    lease, champion = ports.ledger.lease(name), ports.ledger.champion(name)
+    verdicts = Counter(record.verdict for record in ports.ledger.objects(name))
+    return {
+        "project": name,
+        "spec": spec,
+        "uploads": dict(sorted(verdicts.items())),
+        "run": lease.run if lease else None,
+        "champion": asdict(champion) if champion else None,
+    }
+
+
+def objects(name: str, key: str | None, ports: Ports) -> dict[str, Any]:
+    """The verdict of every upload of a project, or the story of one key. A project's early uploads are told too."""
+    records = ports.ledger.objects(name, key)
+    if not records:
+        _spec(name, ports)
+    return {"project": name, "objects": [_object(record, whole=key is not None) for record in records]}
+
+
+def runs(name: str, ports: Ports) -> dict[str, Any]:
+    """A project's runs, newest first."""
+    _spec(name, ports)
+    return {"project": name, "runs": [_run(record) for record in ports.ledger.runs(name)]}
+
+
+def run(name: str, ports: Ports) -> dict[str, Any]:
+    """One run."""
+    record = ports.ledger.run(name)
+    if record is None:
+        raise NotFound(f"run {name}", "there is no such run", "GET /projects/{project}/runs lists them.")
+    return _run(record)
+
+
+def models(name: str, ports: Ports) -> dict[str, Any]:
+    """A project's model versions, newest first, and which of them answers."""
+    _spec(name, ports)
+    champion = ports.ledger.champion(name)
+    versions = ports.registry.versions(group_name(ports.settings.stage, name))
+    arn = champion.package_arn if champion else None
+    return {"project": name, "models": [{**version, "champion": version["arn"] == arn} for version in versions]}
+
+
+def endpoint(name: str, ports: Ports) -> dict[str, Any]:
+    """A project's endpoint: what it should serve and what it serves."""
+    _spec(name, ports)
+    actual = ports.endpoints.describe(endpoint_name(ports.settings.stage, name))
+    if actual is None:
+        raise NotFound(f"project {name}", "it has no endpoint yet", f"See GET /projects/{name}/runs for how far it is.")
+    champion = ports.ledger.champion(name)
+    released = champion.config if champion else None
+    return {"project": name, **asdict(actual), "released": released, "as_released": actual.config == released}
+
+
+def _spec(name: str, ports: Ports) -> dict[str, Any]:
+    spec = ports.ledger.project(name)
+    if spec is None:
+        raise NotFound(f"project {name}", "there is no such project", f"Create it with PUT /projects/{name}.")
+    return spec
+
+
+def _object(record: ObjectRecord, *, whole: bool) -> dict[str, Any]:
+    told = {
+        "key": record.key,
+        "etag": record.etag,
+        "version_id": record.version_id,
+        "size": record.size,
+        "uploaded": record.event_time,
+        "verdict": record.verdict,
+        "reason": record.reason,
+        "run": record.run,
+        "rows": record.rows,
+        "tries": record.tries,
+    }
+    return {**told, "history": list(record.history)} if whole else told
+
+
+def _run(record: RunRecord) -> dict[str, Any]:
+    return {**asdict(record), "summary": dict(record.summary)}
