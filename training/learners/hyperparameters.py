@@ -1,0 +1,70 @@
+"""Hyperparameters come as text from SageMaker; here they become numbers, with every fault named at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from learners.errors import BadData
+
+Value = int | float | bool | str
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number hyperparameter: its default, whether it is whole, and the range allowed (ends included)."""
+
+    default: float
+    low: float
+    high: float
+    whole: bool = False
+
+    def read(self, text: str) -> Value:
+        """Return the number; raise ValueError with what is allowed."""
+        allowed = f"a {'whole ' if self.whole else ''}number from {self.low:g} to {self.high:g}"
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(allowed) from None
+        if not self.low <= value <= self.high or (self.whole and not value.is_integer()):
+            raise ValueError(allowed)
+        return int(value) if self.whole else value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A hyperparameter with few values. `True`/`False` choices are read as booleans."""
+
+    default: Value
+    options: tuple[Value, ...]
+
+    def read(self, text: str) -> Value:
+        """Return the option `text` names; raise ValueError with what is allowed."""
+        for option in self.options:
+            if text.strip().lower() == str(option).lower():
+                return option
+        raise ValueError("one of " + ", ".join(str(option).lower() for option in self.options))
+
+
+def flag(default: bool) -> Choice:
+    """Return a yes-or-no hyperparameter."""
+    return Choice(default, (True, False))
+
+
+def parse(
+    given: Mapping[str, str], known: Mapping[str, Number | Choice], aliases: Mapping[str, str] | None = None
+) -> dict[str, Value]:
+    """Return every known hyperparameter, given or default; raise BadData listing all faults."""
+    names = {alias: name for alias, name in (aliases or {}).items() if alias in given}
+    values: dict[str, Value] = {name: spec.default for name, spec in known.items()}
+    faults = []
+    for name, text in given.items():
+        target = names.get(name, name)
+        if target not in known:
+            faults.append(f"{name} is not known (known: {', '.join(sorted(known))})")
+            continue
+        try:
+            values[target] = known[target].read(text)
+        except ValueError as error:
+            faults.append(f"{name} is {text!r}, and must be {error}")
+    if faults:
+        raise BadData("Hyperparameters: " + "; ".join(faults) + ".")
+    return values
