@@ -1,0 +1,23 @@
+"""The learners, by the name a project gives. A learner is a module with `fit`, `load` and `HYPERPARAMETERS`.
+
+`fit` gives a model, `finish` the one to ship, `load` one that was saved; what all three return is `artifact.Model`.
+"""
+
+import importlib
+from types import ModuleType
+
+from learners.errors import BadData
+
+LEARNERS = {
+    "gradient_boosting": "learners.gradient_boosting",
+    "text_forest": "learners.text_forest",
+}
+
+
+def get(name: str) -> ModuleType:
+    """Return the learner's module, imported only now since each pulls in its own engine; raise BadData."""
+    if name not in LEARNERS:
+        raise BadData(
+            f"There is no learner {name!r}: set learner.name to one of {', '.join(sorted(LEARNERS))}."
+        )
+    return importlib.import_module(LEARNERS[name])
