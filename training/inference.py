@@ -1,0 +1,158 @@
+"""Answers requests with a model train.py made: SageMaker's model_fn, input_fn, predict_fn and output_fn.
+
+It travels inside model.tar.gz as code/inference.py beside the learners, and imports nothing else of ours.
+Requests and answers: README.md, "Inference".
+"""
+
+import csv
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from learners.artifact import Artifact
+
+JSON, CSV = "application/json", "text/csv"
+Record = dict[str, Any]
+Input = list[Record] | list[list[str]]  # JSON records, or CSV rows not yet named
+
+
+class RequestError(Exception):
+    """A request that cannot be read: `status` 400, 406 or 415, and `detail` for the answer's body."""
+
+    def __init__(self, status: int, message: str, faults: list[Record] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.detail: Record = {"error": message, **({"faults": faults} if faults else {})}
+
+
+def model_fn(model_dir: str) -> "Artifact":
+    """Load the model. The learners lie beside this file, or under code/ of the model in AWS's images."""
+    for place in (Path(model_dir) / "code", Path(__file__).resolve().parent):
+        if (place / "learners").is_dir() and str(place) not in sys.path:
+            sys.path.append(str(place))
+    from learners import artifact, gradient_boosting  # noqa: PLC0415 - found only now
+
+    if os.environ.get("SAGEMAKER_PROGRAM") and _learner(model_dir) == "gradient_boosting":
+        gradient_boosting.engine(lean=True)
+    return artifact.read(Path(model_dir))
+
+
+def input_fn(body: str | bytes, content_type: str = JSON) -> Input:
+    """Return the request's records; raise RequestError 400 if unreadable, 415 for other content types."""
+    kind = content_type.partition(";")[0].strip().lower()
+    try:
+        text = body if isinstance(body, str) else bytes(body).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequestError(400, f"The body is not UTF-8: byte {error.start} cannot be read") from None
+    if kind == JSON:
+        return _from_json(text)
+    if kind == CSV:
+        return _from_csv(text)
+    raise RequestError(415, f"Content type {content_type} is not supported. Send {JSON} or {CSV}")
+
+
+def predict_fn(data: Input, model: "Artifact") -> list[Record]:
+    """Return one answer a record; raise an error of status 400 listing the values that cannot be used."""
+    from learners.schema import columns_of  # noqa: PLC0415 - found since model_fn
+
+    records = [_with_text(record, model) for record in _named(data, model)]
+    scores = model.model.predict(columns_of(records, model.features), len(records))
+    classes = model.classes
+    if classes is None:
+        return [{"prediction": value} for value in scores.tolist()]
+    best = scores.argmax(axis=1).tolist()
+    return [
+        {"prediction": classes[k], "score": row[k], "probabilities": dict(zip(classes, row, strict=True))}
+        for k, row in zip(best, scores.tolist(), strict=True)
+    ]
+
+
+def output_fn(prediction: list[Record], accept: str = JSON) -> tuple[str, str]:
+    """Return (body, content type) in the first type of `accept` we write; raise RequestError 406."""
+    for wanted in accept.split(","):
+        kind = wanted.partition(";")[0].strip().lower()
+        if kind in (JSON, "*/*", "application/*", ""):
+            return json.dumps({"predictions": prediction}), JSON
+        if kind in (CSV, "text/*"):
+            return _as_csv(prediction), CSV
+    raise RequestError(406, f"Accept {accept} is not supported. Accept {JSON} or {CSV}")
+
+
+def _learner(model_dir: str) -> Any:
+    path = Path(model_dir) / "manifest.json"
+    return json.loads(path.read_text(encoding="utf-8")).get("learner") if path.is_file() else None
+
+
+def _from_json(text: str) -> list[Record]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(400, f"The body is not valid JSON: {error}") from None
+    if isinstance(document, dict):
+        document = document["instances"] if isinstance(document.get("instances"), list) else [document]
+    if not isinstance(document, list) or not document:
+        raise RequestError(400, 'Send {"instances": [{column: value, …}, …]} with at least one instance')
+    faults = [
+        {"instance": number, "column": None, "problem": "must be an object of column: value"}
+        for number, record in enumerate(document)
+        if not isinstance(record, dict)
+    ]
+    if faults:
+        raise RequestError(400, f"{len(faults)} instance(s) cannot be used", faults[:20])
+    return document
+
+
+def _from_csv(text: str) -> list[list[str]]:
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
+    except csv.Error as error:
+        raise RequestError(400, f"The body is not valid CSV: {error}") from None
+    if not rows:
+        raise RequestError(400, "The body has no rows. Send one line a record")
+    return rows
+
+
+def _named(data: Input, model: "Artifact") -> list[Record]:
+    """Return records; CSV rows are named by their header if the first row names a column, else in schema order."""
+    if isinstance(data[0], dict):
+        return data  # type: ignore[return-value]
+    names = [feature.name for feature in model.features]
+    rows: list[list[str]] = data  # type: ignore[assignment]
+    header = [cell.strip() for cell in rows[0]]
+    if set(header) & set(names):
+        names, rows = header, rows[1:]
+    if not rows:
+        raise RequestError(400, "The CSV has a header and no rows. Send one line a record")
+    faults = [
+        {
+            "instance": number,
+            "column": None,
+            "problem": f"has {len(row)} cells and not {len(names)}: {','.join(names)}",
+        }
+        for number, row in enumerate(rows)
+        if len(row) != len(names)
+    ]
+    if faults:
+        raise RequestError(400, f"{len(faults)} line(s) cannot be used", faults[:20])
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _with_text(record: Record, model: "Artifact") -> Record:
+    """Let {"text": …} stand for the first text column, so that callers need not know its name."""
+    if "text" not in record:
+        return record
+    texts = [feature.name for feature in model.features if feature.role == "text"]
+    if not texts or texts[0] in record or "text" in texts:
+        return record
+    return {**record, texts[0]: record["text"]}
+
+
+def _as_csv(prediction: list[Record]) -> str:
+    out = io.StringIO()
+    rows = ([p["prediction"], p["score"]] if "score" in p else [p["prediction"]] for p in prediction)
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()
