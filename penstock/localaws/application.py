@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -28,11 +29,19 @@ class Application:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection's request, or the process's life."""
         if scope["type"] == "lifespan":
-            await self._inner(scope, self._receive_life(receive), self._send_life(send))
+            await self._live(scope, receive, send)
         else:
             await self._inner(scope, receive, send)
             if scope.get("method") not in ("GET", "HEAD", "OPTIONS") or "_user_request_" in scope["path"]:
                 self._used()
+
+    async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
+        try:
+            await self._inner(scope, self._receive_life(receive), self._send_life(send))
+        except Exception:
+            # Hypercorn takes this for an application without a life cycle, and would serve half a server.
+            log.exception("the embedded AWS cannot go on")
+            os._exit(1)
 
     def _receive_life(self, receive: Receive) -> Receive:
         async def receive_life() -> Message:

@@ -31,6 +31,7 @@ from penstock.localaws.settings import (
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
+_LAST_BREATH_SECONDS = 5.0  # a process just killed holds its port a moment longer
 _LOG_LIMIT = 10_000_000
 _POLL_SECONDS = 0.1
 
@@ -108,7 +109,12 @@ def up(root: Path, port: int | None = None) -> Running:
     Without `port`: the one a crashed server had, else 4566, else any free one. Raises AlreadyRunning or StartFailed.
     """
     where = layout(root)
-    private_directories(where)
+    try:
+        private_directories(where)
+    except OSError as error:
+        raise StartFailed(
+            str(error.filename), f"cannot be used ({error.strerror})", "Make it a directory you can write to."
+        ) from error
     with _exclusive(where):
         running = status(where.root)
         if running is not None:
@@ -182,6 +188,7 @@ def _clear_stale_record(where: Layout) -> tuple[str, int | None]:
     where.record.unlink(missing_ok=True)
     if record is None:
         return f"{where.record} was unreadable and has been replaced", None
+    wait_for_end(record.pid, record.fingerprint, _LAST_BREATH_SECONDS)
     found = "is gone" if fingerprint(record.pid) is None else "is another program now"
     return (
         f"the last server had not been stopped (process {record.pid} {found}); its saved state is used",

@@ -11,15 +11,22 @@ _POLL_SECONDS = 0.02
 
 def fingerprint(pid: int) -> str | None:
     """When process `pid` started, as the kernel tells it; None when there is no such process or it is a zombie."""
-    stat = Path(f"/proc/{pid}/stat")
     if not Path("/proc/self/stat").exists():
         return _fingerprint_by_ps(pid)
+    fields = _stat(pid)
+    return None if fields is None or fields[0] == "Z" else _mark(fields)
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the third (state) on; the name before it may hold spaces."""
     try:
-        # The name between parentheses may hold spaces; field 3 (state) follows the last one, field 22 is the start.
-        fields = stat.read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] == "Z" else f"{_boot_id()}:{fields[19]}"
+
+
+def _mark(fields: list[str]) -> str:
+    return f"{_boot_id()}:{fields[19]}"
 
 
 def _boot_id() -> str:
@@ -43,7 +50,9 @@ def wait_for_end(pid: int, expected: str, seconds: float) -> bool:
         except ProcessLookupError:
             return True
         try:
-            if fingerprint(pid) == expected:
+            # A killed process shows as a zombie while its threads still hold its sockets: wait for all of it.
+            fields = _stat(pid)
+            if fields is not None and _mark(fields) == expected:
                 select.select([watched], [], [], seconds)
         finally:
             os.close(watched)

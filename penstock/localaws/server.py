@@ -6,7 +6,6 @@ answered. It leaves its starter at once, so nobody has to wait for it.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import shutil
@@ -57,17 +56,16 @@ async def _serve(application: "Application", listener: int) -> None:
 
 
 def _announce(root: Path, port: int, ready: int) -> None:
-    """Write the record and tell the starter; if it has given up meanwhile, there is nobody to serve."""
+    """Write the record and tell the starter; raises when it has given up meanwhile, as nobody knows of us then."""
     where = layout(root)
     write_record(where, port, datetime.now(UTC).isoformat(timespec="seconds"))
     try:
         os.write(ready, b"ready")
     except BrokenPipeError:
         where.record.unlink(missing_ok=True)
-        os._exit(1)
+        raise
     finally:
-        with contextlib.suppress(OSError):
-            os.close(ready)
+        os.close(ready)
 
 
 if __name__ == "__main__":
