@@ -37,7 +37,13 @@ class PipelineError(Exception):
     title = "Pipeline error"
 
     def __init__(
-        self, where: str, what: str, do_next: str, *, status: int | None = None, faults: list[Fault] | None = None
+        self,
+        where: str,
+        what: str,
+        do_next: str,
+        *,
+        status: int | None = None,
+        faults: list[Fault] | None = None,
     ) -> None:
         super().__init__(f"{where}: {what}. {do_next}")
         self.where, self.what, self.do_next = where, what, do_next

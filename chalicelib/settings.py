@@ -54,7 +54,9 @@ class Settings:
         if isinstance(images, Mapping):
             missing += [f"images.{name}" for name in ("sklearn", "xgboost") if not images.get(name)]
         if missing:
-            raise Misconfigured(where, f"missing {', '.join(missing)}", "Run `penstock deploy` for this stage again.")
+            raise Misconfigured(
+                where, f"missing {', '.join(missing)}", "Run `penstock deploy` for this stage again."
+            )
         return cls(**{name: document[name] for name in NAMES})
 
 
@@ -67,5 +69,7 @@ def load(environment: Mapping[str, str], read: Callable[[str], str]) -> Settings
     try:
         document = json.loads(read(name))
     except ValueError as error:
-        raise Misconfigured(name, f"not JSON: {error}", "Run `penstock deploy` for this stage again.") from error
+        raise Misconfigured(
+            name, f"not JSON: {error}", "Run `penstock deploy` for this stage again."
+        ) from error
     return Settings.from_document(document, where=name)

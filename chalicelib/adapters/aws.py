@@ -9,7 +9,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import AwsTrouble, Misconfigured, PipelineError
 
-_TROUBLE = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "ProvisionedThroughput", "Internal", "Unavailable")
+_TROUBLE = (
+    "Throttl",
+    "TooManyRequests",
+    "RequestLimitExceeded",
+    "ProvisionedThroughput",
+    "Internal",
+    "Unavailable",
+)
 _DENIED = ("AccessDenied", "UnrecognizedClient", "InvalidClientTokenId", "ExpiredToken", "NotAuthorized")
 
 
@@ -36,8 +43,12 @@ def translated(error: ClientError | BotoCoreError, where: str) -> PipelineError:
     if any(word in code for word in _TROUBLE) or status_of(error) >= 500:
         return AwsTrouble(where, f"{code}: {message}", "Try again in a moment.")
     if any(word in code for word in _DENIED):
-        return Misconfigured(where, f"{code}: {message}", "Give the function's role this permission and deploy again.")
-    return Misconfigured(where, f"{code}: {message}", "Deploy the stage again; if that does not help, report a bug.")
+        return Misconfigured(
+            where, f"{code}: {message}", "Give the function's role this permission and deploy again."
+        )
+    return Misconfigured(
+        where, f"{code}: {message}", "Deploy the stage again; if that does not help, report a bug."
+    )
 
 
 @contextmanager

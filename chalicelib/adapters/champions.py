@@ -15,7 +15,9 @@ SECONDS = 5.0
 class RememberedChampions:
     """The Champions port over a ledger. For SECONDS after a release, answers may still name the model before."""
 
-    def __init__(self, ledger: Ledger, *, now: Callable[[], float] = time.monotonic, seconds: float = SECONDS) -> None:
+    def __init__(
+        self, ledger: Ledger, *, now: Callable[[], float] = time.monotonic, seconds: float = SECONDS
+    ) -> None:
         self._ledger, self._now, self._seconds = ledger, now, seconds
         self._known: dict[str, tuple[float, Champion]] = {}
         self._only: tuple[float, str] | None = None

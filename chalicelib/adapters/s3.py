@@ -31,7 +31,9 @@ class S3Documents:
         try:
             document: dict[str, Any] = json.loads(body)
         except ValueError as error:
-            raise JobFailed(uri, f"not JSON: {error}", "Read the log of the job that wrote it.", status=500) from error
+            raise JobFailed(
+                uri, f"not JSON: {error}", "Read the log of the job that wrote it.", status=500
+            ) from error
         return document
 
     def write(self, uri: str, document: Mapping[str, Any]) -> None:

@@ -27,7 +27,9 @@ class SageMakerRegistry:
         tags = [{"Key": "penstock:project", "Value": project}]
         _once(
             lambda: self._client.create_model_package_group(
-                ModelPackageGroupName=group, ModelPackageGroupDescription=f"Models of project {project}", Tags=tags
+                ModelPackageGroupName=group,
+                ModelPackageGroupDescription=f"Models of project {project}",
+                Tags=tags,
             ),
             f"model package group {group}",
         )
@@ -103,13 +105,18 @@ class SageMakerEndpoints:
                 return None
             raise translated(error, f"endpoint {name}") from error
         # A failed first creation has no configuration in service.
-        return Actual(name, found["EndpointStatus"], found.get("EndpointConfigName", ""), found.get("FailureReason"))
+        return Actual(
+            name, found["EndpointStatus"], found.get("EndpointConfigName", ""), found.get("FailureReason")
+        )
 
     def prepare(self, config: str, container: Mapping[str, Any], instance: str, tags: Tags) -> None:
         """Create the model and its endpoint configuration, both of this name, unless they are there."""
         _once(
             lambda: self._client.create_model(
-                ModelName=config, PrimaryContainer=dict(container), ExecutionRoleArn=self._role, Tags=list(tags)
+                ModelName=config,
+                PrimaryContainer=dict(container),
+                ExecutionRoleArn=self._role,
+                Tags=list(tags),
             ),
             f"model {config}",
         )
@@ -131,7 +138,9 @@ class SageMakerEndpoints:
         """Create an endpoint, unless it is there."""
         project_tags = [tag for tag in tags if tag["Key"] == "penstock:project"]  # it outlives the run
         _once(
-            lambda: self._client.create_endpoint(EndpointName=name, EndpointConfigName=config, Tags=project_tags),
+            lambda: self._client.create_endpoint(
+                EndpointName=name, EndpointConfigName=config, Tags=project_tags
+            ),
             f"endpoint {name}",
         )
 

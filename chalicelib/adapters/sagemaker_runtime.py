@@ -36,9 +36,13 @@ class SageMakerPredictor:
             body = answer["Body"].read()
         except ReadTimeoutError as error:
             what = "no answer in time"
-            raise TimedOut(f"endpoint {endpoint}", what, "Send fewer rows a request, or a faster model.") from error
+            raise TimedOut(
+                f"endpoint {endpoint}", what, "Send fewer rows a request, or a faster model."
+            ) from error
         except (ConnectTimeoutError, ConnectionClosedError) as error:
-            raise AwsTrouble(f"endpoint {endpoint}", f"connection lost: {error}", "Try again in a moment.") from error
+            raise AwsTrouble(
+                f"endpoint {endpoint}", f"connection lost: {error}", "Try again in a moment."
+            ) from error
         except ClientError as error:
             raise _translated(error, endpoint) from error
         except BotoCoreError as error:
@@ -57,7 +61,9 @@ def _translated(error: ClientError, endpoint: str) -> PipelineError:
         # A throttled InvokeEndpoint has been seen as a 400 with no message at all.
         return Throttled(where, "too many requests at once", "Try again after Retry-After seconds.")
     if code in {"ValidationError", "ValidationException"} and "not found" in message.lower():
-        return NotReady(where, "it is not there", "GET /projects/{project}/endpoint shows its state.", status=503)
+        return NotReady(
+            where, "it is not there", "GET /projects/{project}/endpoint shows its state.", status=503
+        )
     if code in {"ValidationError", "ValidationException"}:
         return BadRequest("request", message, "Correct it and send it again.")
     return translated(error, where)
@@ -74,4 +80,6 @@ def _model_error(error: ClientError, where: str) -> PipelineError:
         return NotReady(where, f"the model is not ready: {message}", "Try again in a moment.", status=503)
     if status == 504:
         return TimedOut(where, f"the model did not answer in time: {message}", "Send fewer rows a request.")
-    return JobFailed(where, f"the model failed with {status}: {message}", "Its log is in /aws/sagemaker/Endpoints.")
+    return JobFailed(
+        where, f"the model failed with {status}: {message}", "Its log is in /aws/sagemaker/Endpoints."
+    )

@@ -19,7 +19,9 @@ class StepFunctionsWorkflow:
 
     def start(self, name: str, document: Mapping[str, Any]) -> None:
         """Start an execution. One of this name exists: it was started before, and that is what was wanted."""
-        body = json.dumps(document, sort_keys=True)  # the same text each time, or a running one would be refused
+        body = json.dumps(
+            document, sort_keys=True
+        )  # the same text each time, or a running one would be refused
         try:
             self._client.start_execution(stateMachineArn=self._machine, name=name, input=body)
         except ClientError as error:
@@ -38,5 +40,3 @@ class StepFunctionsWorkflow:
     def arn(self, name: str) -> str:
         """The execution's ARN, which follows from the machine's."""
         return f"{self._machine.replace(':stateMachine:', ':execution:')}:{name}"
-
-

@@ -38,7 +38,13 @@ def objects_document(project: str, run: str, records: Iterable[ObjectRecord]) ->
 
 
 def settlements(
-    records: Iterable[ObjectRecord], run: str, prepared: Mapping[str, Any] | None, *, at: str, reason: str, blame: bool
+    records: Iterable[ObjectRecord],
+    run: str,
+    prepared: Mapping[str, Any] | None,
+    *,
+    at: str,
+    reason: str,
+    blame: bool,
 ) -> list[Move]:
     """Give every upload a run touched its verdict.
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CREATE, UPDATE, WAIT, PROBE, ROLLED_BACK, DISCARD = "create", "update", "wait", "probe", "rolled back", "discard"
+CREATE, UPDATE, WAIT, PROBE, ROLLED_BACK, DISCARD = (
+    "create",
+    "update",
+    "wait",
+    "probe",
+    "rolled back",
+    "discard",
+)
 VARIANT = "live"
 
 
@@ -51,7 +58,9 @@ def plan(wanted: str, actual: Actual | None, *, requested: bool) -> Step:
         return Step(ROLLED_BACK, reason) if requested else Step(UPDATE)
     if actual.status in {"Failed", "UpdateRollbackFailed"}:
         # One that failed before us is in the way; one that failed with our model is the answer.
-        return Step(ROLLED_BACK if requested else DISCARD, actual.reason or "the endpoint failed and gave no reason")
+        return Step(
+            ROLLED_BACK if requested else DISCARD, actual.reason or "the endpoint failed and gave no reason"
+        )
     return Step(WAIT, actual.status)
 
 

@@ -17,24 +17,31 @@ class Place(Protocol):
     @property
     def stage(self) -> str:
         """Which copy of the product."""
+
     @property
     def bucket(self) -> str:
         """The stage's bucket."""
+
     @property
     def glue_job(self) -> str:
         """The job that prepares."""
+
     @property
     def glue_database(self) -> str:
         """The catalog."""
+
     @property
     def jobs_role_arn(self) -> str:
         """The role jobs run as."""
+
     @property
     def code_prefix(self) -> str:
         """Where the job code lies."""
+
     @property
     def images(self) -> Mapping[str, str]:
         """Container images by family."""
+
     @property
     def instance_type(self) -> str:
         """For training and evaluation."""
@@ -65,11 +72,19 @@ class Names:
     @property
     def tags(self) -> list[dict[str, str]]:
         """What cost reports and the clean-up go by."""
-        return [{"Key": "penstock:project", "Value": self.project}, {"Key": "penstock:run", "Value": self.run}]
+        return [
+            {"Key": "penstock:project", "Value": self.project},
+            {"Key": "penstock:run", "Value": self.run},
+        ]
 
 
 def claim_document(
-    names: Names, spec: Mapping[str, Any], champion: Mapping[str, Any] | None, *, objects: int, claimed_now: int
+    names: Names,
+    spec: Mapping[str, Any],
+    champion: Mapping[str, Any] | None,
+    *,
+    objects: int,
+    claimed_now: int,
 ) -> dict[str, Any]:
     """Everything the later states need, under the key `claim` of the run document."""
     return {
@@ -144,7 +159,9 @@ def hyperparameters(names: Names, spec: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def evaluate_request(names: Names, spec: Mapping[str, Any], champion: Mapping[str, Any] | None) -> dict[str, Any]:
+def evaluate_request(
+    names: Names, spec: Mapping[str, Any], champion: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """sagemaker:CreateProcessingJob."""
     inputs = {
         "code": (names.code("source/"), "input/code"),

@@ -55,7 +55,13 @@ class ObjectRecord:
         """The record with a new verdict and one more line of history. Raises ValueError where no path leads."""
         if verdict not in _NEXT[self.verdict]:
             raise ValueError(f"{self.key}: no way from {self.verdict} to {verdict}")
-        line = {"at": at, "from": self.verdict, "to": verdict, "reason": reason, "run": changes.get("run", self.run)}
+        line = {
+            "at": at,
+            "from": self.verdict,
+            "to": verdict,
+            "reason": reason,
+            "run": changes.get("run", self.run),
+        }
         history = (*self.history, line)[-_HISTORY:]
         new = {"verdict": verdict, "reason": reason, "history": history, "revision": self.revision + 1}
         return replace(self, **{**new, **changes})
@@ -114,7 +120,9 @@ class Waiting:
         return self.tries >= MAX_TRIES
 
 
-def record_of(upload: Upload, project: str, *, verdict: str, reason: str | None, source: str = "event") -> ObjectRecord:
+def record_of(
+    upload: Upload, project: str, *, verdict: str, reason: str | None, source: str = "event"
+) -> ObjectRecord:
     """The first record of an upload."""
     line = {"at": upload.at, "from": None, "to": verdict, "reason": reason, "run": None}
     return ObjectRecord(
@@ -125,7 +133,12 @@ def record_of(upload: Upload, project: str, *, verdict: str, reason: str | None,
 
 def _head(record: ObjectRecord) -> Head:
     return Head(
-        record.key, record.sequencer, record.etag, record.id, source=record.source, version_id=record.version_id
+        record.key,
+        record.sequencer,
+        record.etag,
+        record.id,
+        source=record.source,
+        version_id=record.version_id,
     )
 
 

@@ -56,7 +56,9 @@ def _check_json(body: bytes) -> None:
     except ValueError as error:
         raise BadRequest("body", f"not JSON: {error}", "Send one JSON document in UTF-8.") from error
     if not isinstance(document, dict):
-        raise BadRequest("body", "not a JSON object", 'Send {"instances": [{...}]}, {"text": "..."} or one record.')
+        raise BadRequest(
+            "body", "not a JSON object", 'Send {"instances": [{...}]}, {"text": "..."} or one record.'
+        )
     if "instances" in document and not (isinstance(document["instances"], list) and document["instances"]):
         raise BadRequest("instances", "not a list of records, or an empty one", "Send at least one record.")
 
@@ -67,11 +69,15 @@ def refusal(status: int, message: str) -> BadRequest:
         document = json.loads(message)
     except ValueError:
         document = message
-    said = document if isinstance(document, Mapping) else {"error": message or "the model refused the request"}
+    said = (
+        document if isinstance(document, Mapping) else {"error": message or "the model refused the request"}
+    )
     faults = [_fault(fault) for fault in said.get("faults") or [] if isinstance(fault, Mapping)]
     code = 422 if faults and status == 400 else status
     what = str(said.get("error") or "the model refused the request")
-    return BadRequest("model", what, "Correct the values named and send it again.", status=code, faults=faults)
+    return BadRequest(
+        "model", what, "Correct the values named and send it again.", status=code, faults=faults
+    )
 
 
 def _fault(fault: Mapping[str, Any]) -> Fault:

@@ -44,7 +44,10 @@ def complete(spec: Spec) -> dict[str, Any]:
     task = spec["task"]
     split = {**_SPLIT, **spec.get("split", {})}
     split.setdefault("stratify", task == "classification" and split["method"] == "hash")
-    learner = {"name": "text_forest" if columns_of(spec, "text") else "gradient_boosting", **spec.get("learner", {})}
+    learner = {
+        "name": "text_forest" if columns_of(spec, "text") else "gradient_boosting",
+        **spec.get("learner", {}),
+    }
     learner.setdefault("hyperparameters", {})
     return {
         **spec,
@@ -72,7 +75,10 @@ def _name(spec: Spec, name: str) -> Iterator[tuple[str, str]]:
 def _columns(spec: Spec) -> Iterator[tuple[str, str]]:
     labels = columns_of(spec, "label")
     if len(labels) != 1:
-        yield "columns", f"exactly one column must have type label; these have it: {', '.join(labels) or 'none'}"
+        yield (
+            "columns",
+            f"exactly one column must have type label; these have it: {', '.join(labels) or 'none'}",
+        )
     for name, value in spec["columns"].items():
         meaning = column(value)
         if "format" in meaning and meaning["type"] != "date":
@@ -86,7 +92,10 @@ def _columns(spec: Spec) -> Iterator[tuple[str, str]]:
 def _split(spec: Spec) -> Iterator[tuple[str, str]]:
     split = {**_SPLIT, **spec.get("split", {})}
     if split["test"] + split["validation"] >= 1:
-        yield "split", f"test {split['test']} and validation {split['validation']} leave no rows to learn from"
+        yield (
+            "split",
+            f"test {split['test']} and validation {split['validation']} leave no rows to learn from",
+        )
     group = split["group"]
     if group is not None and group not in spec["columns"]:
         yield "split.group", f"{group!r} is not one of the columns"

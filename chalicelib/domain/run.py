@@ -108,11 +108,17 @@ def outcome(document: Mapping[str, Any], prepared: Mapping[str, Any] | None) -> 
         return Outcome("refused", f"The gate refused the model: {gate['reason']}")
     release = document.get("release") or {}
     if release.get("status") == "released":
-        return Outcome("succeeded", f"Released to {release['endpoint']}: {gate.get('reason', 'the gate passed')}")
+        return Outcome(
+            "succeeded", f"Released to {release['endpoint']}: {gate.get('reason', 'the gate passed')}"
+        )
     if document.get("register"):
         package = document["register"]["package_arn"]
-        return Outcome("succeeded", f"Model {package} waits for a person's approval: {gate.get('reason', '')}")
-    return Outcome("failed", "The run ended before a model was judged. Look at the execution's history.", "Unfinished")
+        return Outcome(
+            "succeeded", f"Model {package} waits for a person's approval: {gate.get('reason', '')}"
+        )
+    return Outcome(
+        "failed", "The run ended before a model was judged. Look at the execution's history.", "Unfinished"
+    )
 
 
 def _failed(error: Mapping[str, Any], prepared: Mapping[str, Any] | None) -> Outcome:
@@ -123,7 +129,9 @@ def _failed(error: Mapping[str, Any], prepared: Mapping[str, Any] | None) -> Out
     if prepared and prepared.get("outcome") == "refused":
         return Outcome("refused", f"Prepare refused the data: {prepared.get('reason')}", "BadUpload")
     if name == "BadUpload" or (state == "Prepare" and "BadUpload:" in words):
-        return Outcome("refused", f"Prepare refused the data: {words.split('BadUpload:', 1)[-1].strip()}", "BadUpload")
+        return Outcome(
+            "refused", f"Prepare refused the data: {words.split('BadUpload:', 1)[-1].strip()}", "BadUpload"
+        )
     return Outcome("failed", f"{state} failed with {name}: {words}"[:_REASON_LIMIT], name)
 
 

@@ -25,7 +25,9 @@ def judge(scorecard: Mapping[str, Any], gate: Mapping[str, Any], *, champion: bo
     value = scorecard["metrics"].get(metric)
     if value is None:
         known = ", ".join(sorted(scorecard["metrics"]))
-        return Verdict(False, f"the scorecard has no {metric} (it has {known}); choose one of these", metric, None)
+        return Verdict(
+            False, f"the scorecard has no {metric} (it has {known}); choose one of these", metric, None
+        )
     hurdles = [_limit(gate, value), _baseline(scorecard, gate, metric, value)]
     hurdles.append(_champion(scorecard, gate, metric, value, exists=champion))
     told = [hurdle for hurdle in hurdles if hurdle is not None]
@@ -50,7 +52,9 @@ def _limit(gate: Mapping[str, Any], value: float) -> tuple[bool, str] | None:
     return None
 
 
-def _baseline(card: Mapping[str, Any], gate: Mapping[str, Any], metric: str, value: float) -> tuple[bool, str] | None:
+def _baseline(
+    card: Mapping[str, Any], gate: Mapping[str, Any], metric: str, value: float
+) -> tuple[bool, str] | None:
     if not gate.get("beat_baseline"):
         return None
     baseline = card.get("baseline") or {}

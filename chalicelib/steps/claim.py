@@ -29,11 +29,15 @@ def run(command: Claim, ports: Ports) -> dict[str, Any]:
     spec = ports.ledger.project(command.project)
     if spec is None:
         where = f"project {command.project}"
-        raise NotFound(where, "there is no such project any more", f"Create it with PUT /projects/{command.project}.")
+        raise NotFound(
+            where, "there is no such project any more", f"Create it with PUT /projects/{command.project}."
+        )
     records = _take(lease, ports)
     if not records:
         where = f"project {command.project}"
-        raise NothingWaiting(where, "no upload is usable: each is refused, deleted or replaced", "Upload new data.")
+        raise NothingWaiting(
+            where, "no upload is usable: each is refused, deleted or replaced", "Upload new data."
+        )
     return _write(lease, complete(spec), records, ports)
 
 
@@ -42,7 +46,9 @@ def _lease(command: Claim, ports: Ports) -> Lease:
     if lease is None or (lease.run, lease.attempt) != (command.run, command.attempt):
         what = f"held by {lease.execution}" if lease else "held by nobody"
         advice = "Nothing is to be done: whoever holds it does the work."
-        raise LeaseLost(f"project {command.project}", f"{what}, not by {command.run}-{command.attempt}", advice)
+        raise LeaseLost(
+            f"project {command.project}", f"{what}, not by {command.run}-{command.attempt}", advice
+        )
     return lease
 
 

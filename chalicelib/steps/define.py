@@ -27,7 +27,9 @@ def run(command: Define, ports: Ports) -> dict[str, Any]:
     found = spec_faults(command.spec, command.name)
     if found:
         what = f"{len(found)} thing{'s' if len(found) > 1 else ''} to correct"
-        raise BadRequest("project spec", what, "See errors, correct them all, send it again.", status=422, faults=found)
+        raise BadRequest(
+            "project spec", what, "See errors, correct them all, send it again.", status=422, faults=found
+        )
     created = ports.ledger.project(command.name) is None
     at = ports.clock.now().isoformat()
     ports.ledger.put_project(command.spec, at)
@@ -50,7 +52,9 @@ def spec_faults(spec: Any, name: str) -> list[Fault]:
 def _shape_faults(spec: Mapping[str, Any]) -> list[Fault]:
     import jsonschema  # noqa: PLC0415  # 80 ms that only this request need pay
 
-    schema = json.loads(resources.files("chalicelib").joinpath("contracts/project.schema.json").read_text("utf-8"))
+    schema = json.loads(
+        resources.files("chalicelib").joinpath("contracts/project.schema.json").read_text("utf-8")
+    )
     errors = jsonschema.Draft202012Validator(schema).iter_errors(spec)
     ordered = sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
     return [Fault(".".join(str(part) for part in error.absolute_path), _words(error)) for error in ordered]

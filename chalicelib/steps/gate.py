@@ -29,11 +29,18 @@ def run(command: Gate, ports: Ports) -> dict[str, Any]:
     note(run=document["run"], project=document["project"], passed=verdict.passed, reason=verdict.reason)
     if verdict.value is not None:
         score(document["project"], verdict.metric, verdict.value)
-    return {"passed": verdict.passed, "reason": verdict.reason, "metric": verdict.metric, "value": verdict.value}
+    return {
+        "passed": verdict.passed,
+        "reason": verdict.reason,
+        "metric": verdict.metric,
+        "value": verdict.value,
+    }
 
 
 def _read(uri: str, state: str, ports: Ports) -> dict[str, Any]:
     document = ports.documents.read(uri)
     if document is None:
-        raise JobFailed(uri, f"{state} ended without writing it", f"Read the log of the run's {state} job.", status=500)
+        raise JobFailed(
+            uri, f"{state} ended without writing it", f"Read the log of the run's {state} job.", status=500
+        )
     return document

@@ -25,7 +25,11 @@ def run(command: Ingest, ports: Ports) -> dict[str, Any]:
     """Answers the outcome (recorded, known, older, deleted, ignored), the project, and the run started, if any."""
     upload = command.upload
     if upload.bucket != ports.settings.bucket:
-        return {"outcome": "not ours", "project": None, "run": None}  # one rule serves the buckets of every stage
+        return {
+            "outcome": "not ours",
+            "project": None,
+            "run": None,
+        }  # one rule serves the buckets of every stage
     project, fault = destination(upload.key)
     if upload.kind == "deleted":
         return {"outcome": ports.ledger.delete(upload, project), "project": project, "run": None}
@@ -40,11 +44,17 @@ def _enter(upload: Upload, project: str, ports: Ports) -> dict[str, Any]:
     if ports.ledger.project(project) is not None:
         outcome = ports.ledger.record(record_of(upload, project, verdict=PENDING, reason=None))
     else:
-        reason = f"there is no project {project}: create it with PUT /projects/{project}, and this upload is taken"
+        reason = (
+            f"there is no project {project}: create it with PUT /projects/{project}, and this upload is taken"
+        )
         record = record_of(upload, project, verdict=IGNORED, reason=reason)
         outcome = ports.ledger.record(record)
         if ports.ledger.project(project) is None:
-            return {"outcome": "ignored" if outcome == "recorded" else outcome, "project": project, "run": None}
+            return {
+                "outcome": "ignored" if outcome == "recorded" else outcome,
+                "project": project,
+                "run": None,
+            }
         # The project was created while we wrote: nobody else will see this upload.
         taken = record.becomes(PENDING, at=ports.clock.now().isoformat())
         ports.ledger.move([Move(record, taken)])

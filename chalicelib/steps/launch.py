@@ -39,12 +39,16 @@ class Launch:
         """Start a run because a person asked: uploads that failed too often are tried again too."""
         if not self.ledger.objects(project):
             where = f"project {project}"
-            raise NothingWaiting(where, "nothing has been uploaded", f"Put a file below drop/{project}/ first.")
+            raise NothingWaiting(
+                where, "nothing has been uploaded", f"Put a file below drop/{project}/ first."
+            )
         lease = self.ledger.take_lease(project, self.clock.now())
         if lease is None:
             holder = self.ledger.lease(project)
             what = f"run {holder.run} is going" if holder else "another run has just ended"
-            raise Conflict(f"project {project}", what, "Wait for its end: what waits then starts the next run.")
+            raise Conflict(
+                f"project {project}", what, "Wait for its end: what waits then starts the next run."
+            )
         self._unpark(project)
         return self._start(lease)
 
@@ -53,7 +57,9 @@ class Launch:
         taken = self.ledger.resume(lease, self.clock.now())
         if taken is None:
             return None
-        self.workflow.start(taken.execution, taken.document())  # should this fail, the sweep meets it as MISSING
+        self.workflow.start(
+            taken.execution, taken.document()
+        )  # should this fail, the sweep meets it as MISSING
         return taken.run
 
     def _start(self, lease: Lease) -> str:
@@ -68,7 +74,9 @@ class Launch:
         parked = {waiting.object_id for waiting in self.ledger.waiting(project) if waiting.parked}
         at = self.clock.now().isoformat()
         records = [record for record in self.ledger.objects(project) if record.id in parked]
-        self.ledger.move([Move(r, r.becomes(r.verdict, at=at, reason="tried again by hand", tries=0)) for r in records])
+        self.ledger.move(
+            [Move(r, r.becomes(r.verdict, at=at, reason="tried again by hand", tries=0)) for r in records]
+        )
 
 
 def _worth_a_run(waiting: Sequence[Waiting], *, retries: bool) -> bool:

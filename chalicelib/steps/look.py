@@ -61,7 +61,10 @@ def models(name: str, ports: Ports) -> dict[str, Any]:
     champion = ports.ledger.champion(name)
     versions = ports.registry.versions(group_name(ports.settings.stage, name))
     arn = champion.package_arn if champion else None
-    return {"project": name, "models": [{**version, "champion": version["arn"] == arn} for version in versions]}
+    return {
+        "project": name,
+        "models": [{**version, "champion": version["arn"] == arn} for version in versions],
+    }
 
 
 def endpoint(name: str, ports: Ports) -> dict[str, Any]:
@@ -69,7 +72,9 @@ def endpoint(name: str, ports: Ports) -> dict[str, Any]:
     _spec(name, ports)
     actual = ports.endpoints.describe(endpoint_name(ports.settings.stage, name))
     if actual is None:
-        raise NotFound(f"project {name}", "it has no endpoint yet", f"See GET /projects/{name}/runs for how far it is.")
+        raise NotFound(
+            f"project {name}", "it has no endpoint yet", f"See GET /projects/{name}/runs for how far it is."
+        )
     champion = ports.ledger.champion(name)
     released = champion.config if champion else None
     return {"project": name, **asdict(actual), "released": released, "as_released": actual.config == released}

@@ -92,7 +92,9 @@ def _tags(document: Mapping[str, Any], ports: Ports) -> list[dict[str, str]]:
 def _rolled_back(name: str, wanted: str, actual: Actual | None, reason: str, ports: Ports) -> None:
     if actual is not None and actual.status == "Failed":
         ports.endpoints.delete(name)  # it never served: left alone it would block every later release
-    advice = f"Read the endpoint's log (/aws/sagemaker/Endpoints/{name}); the old model, if any, still answers."
+    advice = (
+        f"Read the endpoint's log (/aws/sagemaker/Endpoints/{name}); the old model, if any, still answers."
+    )
     raise ReleaseRolledBack(f"endpoint {name}", f"{wanted} did not come into service: {reason}", advice)
 
 

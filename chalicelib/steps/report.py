@@ -25,13 +25,25 @@ def run(command: RunEnded, ports: Ports) -> dict[str, Any]:
     note(run=command.run, project=command.project, result=ended.word, error=ended.error)
     if lease is None:  # reported before, or taken over by a later attempt: its uploads are not ours to settle
         following = ports.launcher.when_waiting(command.project)
-        return {"outcome": ended.word, "reason": ended.reason, "settled": 0, "notice": "none", "next": following}
+        return {
+            "outcome": ended.word,
+            "reason": ended.reason,
+            "settled": 0,
+            "notice": "none",
+            "next": following,
+        }
     moved = _settle(lease, prepared, ended, ports)
     record = _record(command, lease, ended, moved, ports)
     told = _tell(record, ports)
     ports.ledger.release(lease)
     following = None if _never_claimed(command, ended) else ports.launcher.when_waiting(command.project)
-    return {"outcome": ended.word, "reason": ended.reason, "settled": len(moved), "notice": told, "next": following}
+    return {
+        "outcome": ended.word,
+        "reason": ended.reason,
+        "settled": len(moved),
+        "notice": told,
+        "next": following,
+    }
 
 
 def _lease(command: RunEnded, ports: Ports) -> Lease | None:
@@ -134,6 +146,8 @@ def _text(record: RunRecord, ports: Ports) -> str:
     if "report_uri" in summary:
         lines.append(f"Report: {summary['report_uri']}")
     if summary.get("verdicts", {}).get(PENDING):
-        lines.append(f"Uploads that wait are tried again; POST /projects/{record.project}/runs does so at once.")
+        lines.append(
+            f"Uploads that wait are tried again; POST /projects/{record.project}/runs does so at once."
+        )
     lines.append(f"Execution: {ports.workflow.arn(runs.execution_name(record.run, record.attempt))}")
     return "\n".join(lines)

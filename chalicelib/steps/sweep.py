@@ -110,5 +110,3 @@ def _enter(listed: Listed, known: ObjectRecord | None, project: str, ports: Port
         listed.modified.isoformat(),
     )  # fmt: skip
     return ports.ledger.record(record_of(upload, project, verdict=PENDING, reason=None, source="sweep"))
-
-

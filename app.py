@@ -1,0 +1,154 @@
+"""Every door into the product, in the order data takes: an upload, the states of its run, the sweep, the callers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Response
+
+from chalicelib import inbound, wiring
+from chalicelib.inbound import Http
+from chalicelib.observability import MIDDLEWARE, note
+from chalicelib.steps import claim as claiming
+from chalicelib.steps import define, gate, ingest, look, predict, register, release, report, sweep
+
+app = Http(app_name="penstock", configure_logs=False)
+for middleware, events in MIDDLEWARE:
+    app.register_middleware(middleware, events)
+
+# One rule for the buckets of every stage: the stage is not known when Chalice reads this. Ingest tells them apart.
+UPLOADS = {
+    "source": ["aws.s3"],
+    "detail-type": ["Object Created", "Object Deleted"],
+    "detail": {"bucket": {"name": [{"prefix": "penstock-"}]}, "object": {"key": [{"prefix": "drop/"}]}},
+}
+DATA = ["application/json", "text/csv"]
+
+
+# ── Uploads ───────────────────────────────────────────────────────────────────────────────────────────────────────
+@app.on_cw_event(UPLOADS, name="ingest")
+def ingest_upload(event: Any) -> dict[str, Any]:
+    """An object was created or deleted below drop/."""
+    answer = ingest.run(ingest.Ingest(inbound.upload(event.to_dict())), wiring.ports())
+    note(step="ingest", **answer)
+    return answer
+
+
+# ── The states of a run: each takes the whole run document and answers its own part ──────────────────────────────────
+@app.lambda_function(name="claim")
+def claim_uploads(event: Any, _: Any) -> dict[str, Any]:
+    """State Claim."""
+    note(step="claim", project=event["project"], run=event["run"])
+    return claiming.run(inbound.claim(event), wiring.ports())
+
+
+@app.lambda_function(name="gate")
+def gate_model(event: Any, _: Any) -> dict[str, Any]:
+    """State Gate."""
+    note(step="gate")
+    return gate.run(gate.Gate(event), wiring.ports())
+
+
+@app.lambda_function(name="register")
+def register_model(event: Any, _: Any) -> dict[str, Any]:
+    """State Register."""
+    note(step="register")
+    return register.run(register.Register(event), wiring.ports())
+
+
+@app.lambda_function(name="release")
+def release_model(event: Any, _: Any) -> dict[str, Any]:
+    """State Release."""
+    note(step="release")
+    return release.run(release.Release(event), wiring.ports())
+
+
+@app.lambda_function(name="report")
+def report_run(event: Any, _: Any) -> dict[str, Any]:
+    """State Report."""
+    note(step="report")
+    return report.run(inbound.ended(event), wiring.ports())
+
+
+@app.lambda_function(name="sweep")
+def sweep_projects(event: Any, _: Any) -> dict[str, Any]:
+    """The foundation's schedule, or a person: `{"project": ...}` sweeps one."""
+    return sweep.run(sweep.Sweep((event or {}).get("project")), wiring.ports())
+
+
+# ── Callers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+@app.door("/healthz")
+def healthz() -> dict[str, str]:
+    """Whether the front door is open; asks nobody."""
+    return {"status": "ok"}
+
+
+@app.door("/projects")
+def list_projects() -> dict[str, Any]:
+    """Names of all projects."""
+    return look.projects(wiring.ports())
+
+
+@app.door("/projects/{project}")
+def show_project(project: str) -> dict[str, Any]:
+    """A project's spec and state."""
+    return look.project(inbound.named(project), wiring.ports())
+
+
+@app.door("/projects/{project}", methods=["PUT"])
+def define_project(project: str) -> Response:
+    """Create or replace a project."""
+    command = define.Define(inbound.named(project), inbound.body(app.asked))
+    answer = define.run(command, wiring.ports())
+    return Response(answer, status_code=201 if answer["created"] else 200)
+
+
+@app.door("/projects/{project}/objects")
+def list_objects(project: str) -> dict[str, Any]:
+    """The verdict of every upload, or with ?key= the story of one."""
+    key = inbound.query(app.asked).get("key")
+    return look.objects(inbound.named(project), key, wiring.ports())
+
+
+@app.door("/projects/{project}/runs")
+def list_runs(project: str) -> dict[str, Any]:
+    """A project's runs, newest first."""
+    return look.runs(inbound.named(project), wiring.ports())
+
+
+@app.door("/projects/{project}/runs", methods=["POST"])
+def start_run(project: str) -> Response:
+    """Start a run now, over all that was ever prepared and all that waits."""
+    name = inbound.named(project)
+    look.project(name, wiring.ports())
+    return Response({"project": name, "run": wiring.ports().launcher.now(name)}, status_code=202)
+
+
+@app.door("/runs/{run}")
+def show_run(run: str) -> dict[str, Any]:
+    """One run."""
+    return look.run(inbound.named(run), wiring.ports())
+
+
+@app.door("/projects/{project}/models")
+def list_models(project: str) -> dict[str, Any]:
+    """A project's model versions, newest first."""
+    return look.models(inbound.named(project), wiring.ports())
+
+
+@app.door("/projects/{project}/endpoint")
+def show_endpoint(project: str) -> dict[str, Any]:
+    """What a project's endpoint should serve and what it serves."""
+    return look.endpoint(inbound.named(project), wiring.ports())
+
+
+@app.door("/projects/{project}/predict", methods=["POST"], content_types=DATA)
+def predict_with(project: str) -> Response:
+    """Ask a project's model."""
+    return inbound.prediction(predict.run(inbound.predict(app.asked, project), wiring.ports()))
+
+
+@app.door("/predict", methods=["POST"], content_types=DATA)
+def predict_with_only() -> Response:
+    """Ask the model of the stage's only project."""
+    return inbound.prediction(predict.run(inbound.predict(app.asked, None), wiring.ports()))

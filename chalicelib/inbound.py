@@ -1,0 +1,195 @@
+"""The outside world as commands, and errors as HTTP problem documents (RFC 9457) by the `status` in errors.py."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from chalice.app import Chalice, Request, Response
+
+from chalicelib.domain.run import RunEnded
+from chalicelib.domain.upload import Upload
+from chalicelib.errors import BadRequest, PipelineError
+from chalicelib.observability import note
+from chalicelib.steps.claim import Claim
+from chalicelib.steps.predict import Predict
+
+PROBLEM = "application/problem+json"
+TYPES = "https://penstock.dev/errors#"
+Event = Mapping[str, Any]
+
+
+def upload(event: Event) -> Upload:
+    """An S3 event as EventBridge delivers it. Its keys are not URL-encoded, unlike those of S3's own notifications."""
+    detail = event["detail"]
+    thing = detail["object"]
+    deleted = event["detail-type"] == "Object Deleted"
+    return Upload(
+        kind="deleted" if deleted else "created",
+        bucket=detail["bucket"]["name"],
+        key=thing["key"],
+        version_id=thing.get("version-id") or None,
+        etag=str(thing.get("etag", "")).strip('"'),
+        sequencer=str(thing.get("sequencer") or "0"),
+        size=int(thing.get("size") or 0),
+        at=str(event.get("time", "")),
+        permanent=detail.get("deletion-type") == "Permanently Deleted",
+    )
+
+
+def claim(document: Event) -> Claim:
+    """The run document the machine starts with."""
+    return Claim(document["project"], document["run"], int(document["attempt"]))
+
+
+def ended(document: Event) -> RunEnded:
+    """The run document at the end of a run."""
+    return RunEnded(document["project"], document["run"], int(document["attempt"]), document)
+
+
+def predict(request: Request, project: str | None) -> Predict:
+    """A request for a prediction."""
+    headers = request.headers
+    return Predict(
+        project=named(project) if project else None,
+        body=raw(request),
+        content_type=headers.get("content-type", ""),
+        accept=headers.get("accept", ""),
+        request_id=request_id(request),
+    )
+
+
+def named(name: str) -> str:
+    """A path parameter; API Gateway leaves it URL-encoded."""
+    return unquote(name)
+
+
+def query(request: Request) -> dict[str, str]:
+    """The query's parameters; of one given twice, the last."""
+    return dict(request.query_params.items()) if request.query_params else {}
+
+
+def raw(request: Request) -> bytes:
+    """The body's bytes, whatever shape API Gateway gave it."""
+    given = request.raw_body
+    return given.encode() if isinstance(given, str) else given
+
+
+def body(request: Request) -> Any:
+    """The JSON of a request."""
+    try:
+        return json.loads(raw(request))
+    except ValueError as error:
+        raise BadRequest("body", f"not JSON: {error}", "Send one JSON document in UTF-8.") from error
+
+
+def request_id(request: Request | None) -> str:
+    """API Gateway's id of a request, which is also in its own log."""
+    return str((request.context if request else {}).get("requestId") or "none")
+
+
+def prediction(answer: Mapping[str, Any]) -> Response:
+    """The model's answer as it is, with who gave it in the headers."""
+    headers: dict[str, str | list[str]] = {
+        "Content-Type": answer["content_type"],
+        "X-Penstock-Project": answer["project"],
+        "X-Penstock-Model": answer["model"],
+        "X-Penstock-Variant": answer["variant"],
+        "X-Penstock-Inference-Id": answer["inference_id"],
+    }
+    return Response(answer["body"].decode("utf-8", "replace"), headers=headers)
+
+
+class Http(Chalice):
+    """Chalice, with every error a problem document and the request's id on every answer."""
+
+    def door(self, path: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """A route whose errors are answered from the table."""
+
+        def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+            self.route(path, **options)(self._answering(view))
+            return view
+
+        return decorate
+
+    @property
+    def asked(self) -> Request:
+        """The request being answered."""
+        if self.current_request is None:
+            raise RuntimeError("no HTTP request is being answered")
+        return self.current_request
+
+    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
+        """Chalice's own refusals (405, 415, no such route) are made problem documents too."""
+        answer: dict[str, Any] = super().__call__(event, context)
+        request = self.current_request
+        if answer["statusCode"] >= 400 and answer["headers"].get("Content-Type") != PROBLEM:
+            answer = _as_problem(answer, request)
+        answer["headers"]["X-Request-Id"] = request_id(request)
+        return answer
+
+    def _answering(self, view: Callable[..., Any]) -> Callable[..., Response]:
+        @functools.wraps(view)
+        def answer(**parameters: str) -> Response:
+            request = self.asked
+            note(step=view.__name__, path=request.path, method=request.method)
+            try:
+                told = view(**parameters)
+            except PipelineError as error:
+                note(error=error.code, reason=str(error))
+                return problem(error, request)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets a problem, and the log the reason
+                note(error=type(error).__name__, reason=str(error))
+                return problem(_unexpected(error), request)
+            return told if isinstance(told, Response) else Response(told)
+
+        return answer
+
+
+def problem(error: PipelineError, request: Request) -> Response:
+    """An error as a problem document."""
+    document = {
+        "type": f"{TYPES}{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "instance": request.path,
+        "request_id": request_id(request),
+        "errors": error.faults,
+    }
+    headers: dict[str, str | list[str]] = {"Content-Type": PROBLEM}
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return Response(json.dumps(document), status_code=error.status, headers=headers)
+
+
+def _unexpected(error: Exception) -> PipelineError:
+    what = f"an unforeseen {type(error).__name__}"
+    return PipelineError(
+        "penstock", what, "Report it as a bug, with this request_id; the function's log says more."
+    )
+
+
+_TITLES = {405: "This address does not take this method", 415: "This address does not take this content type"}
+
+
+def _as_problem(answer: dict[str, Any], request: Request | None) -> dict[str, Any]:
+    status = answer["statusCode"]
+    try:
+        detail = str(json.loads(answer["body"]).get("Message", ""))
+    except (ValueError, AttributeError):
+        detail = ""
+    document = {
+        "type": f"{TYPES}http-{status}",
+        "title": _TITLES.get(status, "The request could not be answered"),
+        "status": status,
+        "detail": detail,
+        "instance": request.path if request else "",
+        "request_id": request_id(request),
+        "errors": [],
+    }
+    return {**answer, "body": json.dumps(document), "headers": {**answer["headers"], "Content-Type": PROBLEM}}

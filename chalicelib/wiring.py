@@ -1,0 +1,112 @@
+"""The composition root: settings → AWS clients → ports. Nothing happens at import; each part is made on first use."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.config import Config
+
+from chalicelib import ports as port
+from chalicelib import settings as stage
+from chalicelib.adapters.champions import RememberedChampions
+from chalicelib.adapters.clock import SystemClock
+from chalicelib.adapters.dynamodb import DynamoLedger
+from chalicelib.adapters.s3 import S3Documents
+from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
+from chalicelib.adapters.sagemaker_runtime import SageMakerPredictor
+from chalicelib.adapters.sns import SnsNotices
+from chalicelib.adapters.ssm import read_parameter
+from chalicelib.adapters.stepfunctions import StepFunctionsWorkflow
+from chalicelib.steps import report
+from chalicelib.steps.launch import Launch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PATIENT = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=20)
+# API Gateway gives up after 29 s: better our 504 than its own; and a model asked twice is loaded twice.
+_PROMPT = Config(retries={"mode": "standard", "max_attempts": 1}, connect_timeout=2, read_timeout=25)
+
+
+class Wiring:
+    """Every port on AWS; see chalicelib.ports.Ports."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    @cached_property
+    def settings(self) -> stage.Settings:
+        """Names of this stage."""
+        return stage.load(self._environment, partial(read_parameter, self._client("ssm")))
+
+    @cached_property
+    def clock(self) -> port.Clock:
+        """The time."""
+        return SystemClock()
+
+    @cached_property
+    def ledger(self) -> port.Ledger:
+        """What is known."""
+        return DynamoLedger(self._client("dynamodb"), self.settings.table)
+
+    @cached_property
+    def documents(self) -> port.Documents:
+        """JSON in the bucket."""
+        return S3Documents(self._client("s3"), self.settings.bucket)
+
+    @cached_property
+    def workflow(self) -> port.Workflow:
+        """The state machine."""
+        return StepFunctionsWorkflow(self._client("stepfunctions"), self.settings.machine_arn)
+
+    @cached_property
+    def registry(self) -> port.Registry:
+        """Model versions."""
+        return SageMakerRegistry(self._client("sagemaker"))
+
+    @cached_property
+    def endpoints(self) -> port.Endpoints:
+        """Endpoints."""
+        return SageMakerEndpoints(self._client("sagemaker"), self.settings.jobs_role_arn)
+
+    @cached_property
+    def predictor(self) -> port.Predictor:
+        """Models that answer."""
+        return SageMakerPredictor(self._client("sagemaker-runtime", _PROMPT))
+
+    @cached_property
+    def notices(self) -> port.Notices:
+        """Messages to people."""
+        return SnsNotices(self._client("sns"), self.settings.topic_arn)
+
+    @cached_property
+    def launcher(self) -> port.Launcher:
+        """Starts runs."""
+        return Launch(self.ledger, self.workflow, self.clock)
+
+    @cached_property
+    def reporter(self) -> port.Reporter:
+        """Closes runs."""
+        return partial(report.run, ports=self)
+
+    @cached_property
+    def champions(self) -> port.Champions:
+        """Which model answers, remembered for a moment."""
+        return RememberedChampions(self.ledger)
+
+    @cached_property
+    def _session(self) -> Any:
+        # boto3's clients are botocore's; boto3 itself would only add 100 ms to each cold start.
+        return botocore.session.get_session()
+
+    def _client(self, service: str, config: Config = _PATIENT) -> Any:
+        return self._session.create_client(service, config=config)
+
+
+@lru_cache(maxsize=1)
+def ports() -> Wiring:
+    """The ports of this process: one a Lambda, kept while it is warm."""
+    return Wiring(os.environ)
