@@ -19,11 +19,13 @@ from penstock.localaws.extension import (
     lambda_active,
     lambda_lifeline,
     log_limits,
+    machine_metrics,
     rest_import,
     s3_events,
     sagemaker_service,
     sagemaker_tasks,
     snapshots,
+    stack_properties,
     task_scope,
     wake_sweeps,
 )
@@ -39,6 +41,8 @@ _PLAIN_HOOKS = (
     log_limits,
     task_scope,
     glue_tasks,
+    machine_metrics,
+    stack_properties,
     snapshots,
 )
 
