@@ -1,0 +1,216 @@
+"""Figures of a scorecard, each drawn for light and for dark pages. matplotlib without pyplot: no global state."""
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from judge import metrics
+
+Array = npt.NDArray[Any]
+DPI = 110
+_MOST_CLASSES, _MOST_BARS, _MOST_POINTS = 20, 12, 4000
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a page: ink for text, faint for grids, first and second for what is compared."""
+
+    paper: str
+    ink: str
+    faint: str
+    first: str
+    second: str
+
+
+LIGHT = Theme("#ffffff", "#24292f", "#d0d7de", "#2563c9", "#d9730d")
+DARK = Theme("#161b22", "#e6edf3", "#3d444d", "#6ea8fe", "#f2a65a")
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure: file name without ending, what it shows, and the PNGs for light and dark pages."""
+
+    name: str
+    caption: str
+    light: bytes
+    dark: bytes
+
+
+Draw = Callable[[Any, Theme], None]
+
+
+def draw(card: Mapping[str, Any], answers: Array, scores: Array, train_answers: Array) -> list[Plot]:
+    """Return the figures that fit the task."""
+    if card["classes"] is None:
+        figures = _regression(answers, scores)
+    else:
+        figures = _classification(card, answers, scores, train_answers)
+    return [_plot(*figure) for figure in (*figures, *_importance(card))]
+
+
+def _classification(
+    card: Mapping[str, Any], answers: Array, scores: Array, train_answers: Array
+) -> Iterator[tuple[str, str, float, Draw]]:
+    classes = [_short(name) for name in card["classes"]]
+    if len(classes) <= _MOST_CLASSES:
+        matrix = np.array(card["confusion_matrix"])
+        yield (
+            "confusion_matrix",
+            "Every test row: its class (down) and what the model said (across). The diagonal is right.",
+            3.6,
+            lambda axes, theme: _confusion(axes, theme, matrix, classes),
+        )
+    if len(classes) == 2 and 0 < (answers == 1).sum() < len(answers):
+        curves = metrics.roc(answers == 1, scores[:, 1]), metrics.precision_recall(answers == 1, scores[:, 1])
+        share = float((answers == 1).mean())
+        yield (
+            "roc",
+            f"ROC: of the rows that are “{classes[1]}”, how many are found as more false alarms are allowed.",
+            3.6,
+            lambda axes, theme: _curve(axes, theme, *curves[0], ("False alarms", "Found"), (0, 1)),
+        )
+        yield (
+            "precision_recall",
+            f"Precision and recall of “{classes[1]}”. The dashed line is guessing.",
+            3.6,
+            lambda axes, theme: _curve(
+                axes, theme, *curves[1], ("Found (recall)", "Right (precision)"), (share, share)
+            ),
+        )
+    counts = [
+        np.bincount(part, minlength=len(classes)) / max(len(part), 1) for part in (train_answers, answers)
+    ]
+    yield (
+        "class_balance",
+        "How often each class occurs in the training and in the test rows.",
+        3.6,
+        lambda axes, theme: _balance(axes, theme, counts[0], counts[1], classes),
+    )
+
+
+def _regression(answers: Array, values: Array) -> Iterator[tuple[str, str, float, Draw]]:
+    step = max(1, len(answers) // _MOST_POINTS)
+    yield (
+        "predicted_vs_actual",
+        "Each point is a test row. On the line the prediction is right.",
+        3.6,
+        lambda axes, theme: _scatter(axes, theme, answers[::step], values[::step]),
+    )
+    yield (
+        "residuals",
+        "How far off the predictions are (actual minus predicted). A peak at 0 without a long side is good.",
+        3.6,
+        lambda axes, theme: _histogram(axes, theme, answers - values),
+    )
+
+
+def _importance(card: Mapping[str, Any]) -> Iterator[tuple[str, str, float, Draw]]:
+    bars = [(row["column"], row["gain"]) for row in card["importance"] if row["gain"] > 0][:_MOST_BARS]
+    if bars:
+        yield (
+            "importance",
+            "What the model goes by: each column's share of the improvement its splits brought.",
+            max(1.6, 0.6 + 0.26 * len(bars)),
+            lambda axes, theme: _bars(axes, theme, bars),
+        )
+
+
+def _plot(name: str, caption: str, height: float, paint: Draw) -> Plot:
+    return Plot(name, caption, _render(paint, LIGHT, height), _render(paint, DARK, height))
+
+
+def _render(paint: Draw, theme: Theme, height: float) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import: only if drawn
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(4.8, height), dpi=DPI, facecolor=theme.paper, layout="constrained")
+    axes = figure.add_subplot(facecolor=theme.paper)
+    axes.tick_params(colors=theme.ink, labelsize=9, length=0)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(theme.faint)
+    paint(axes, theme)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set_color(theme.ink)
+        label.set_size(9)
+    out = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(out)
+    return out.getvalue()
+
+
+def _confusion(axes: Any, theme: Theme, matrix: Array, classes: list[str]) -> None:
+    from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415
+
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(
+        shares, cmap=LinearSegmentedColormap.from_list("", [theme.paper, theme.first]), vmin=0, vmax=1
+    )
+    for (row, column), count in np.ndenumerate(matrix):
+        colour = theme.paper if shares[row, column] > 0.55 else theme.ink
+        size = 10 if len(classes) <= 6 else 7
+        axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=size)
+    turn = {"rotation": 45, "ha": "right"} if max(map(len, classes)) > 8 and len(classes) > 2 else {}
+    axes.set_xticks(range(len(classes)), classes, **turn)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set(xlabel="The model said", ylabel="It is")
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+
+
+def _curve(
+    axes: Any, theme: Theme, x: Array, y: Array, names: tuple[str, str], guess: tuple[float, float]
+) -> None:
+    axes.plot([0, 1], guess, color=theme.ink, linewidth=1, linestyle="--", alpha=0.5)
+    axes.plot(x, y, color=theme.first, linewidth=2, solid_joinstyle="round")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel=names[0], ylabel=names[1])
+    _grid(axes, theme, "both")
+
+
+def _balance(axes: Any, theme: Theme, train: Array, test: Array, classes: list[str]) -> None:
+    order = np.argsort(-train, kind="stable")[:_MOST_BARS]
+    places = np.arange(len(order))
+    axes.barh(places - 0.2, 100 * train[order], 0.38, color=theme.first, label="training")
+    axes.barh(places + 0.2, 100 * test[order], 0.38, color=theme.second, label="test")
+    axes.set_yticks(places, [classes[k] for k in order])
+    axes.invert_yaxis()
+    axes.set(xlabel="% of the rows")
+    axes.legend(frameon=False, labelcolor=theme.ink, fontsize=9)
+    _grid(axes, theme, "x")
+
+
+def _scatter(axes: Any, theme: Theme, answers: Array, values: Array) -> None:
+    low, high = float(min(answers.min(), values.min())), float(max(answers.max(), values.max()))
+    axes.plot([low, high], [low, high], color=theme.ink, linewidth=1, linestyle="--", alpha=0.5)
+    axes.scatter(answers, values, s=10, color=theme.first, alpha=0.35, linewidths=0)
+    axes.set(xlabel="Actual", ylabel="Predicted")
+    _grid(axes, theme, "both")
+
+
+def _histogram(axes: Any, theme: Theme, residuals: Array) -> None:
+    axes.hist(residuals, bins=min(40, max(10, len(residuals) // 20)), color=theme.first)
+    axes.axvline(0, color=theme.ink, linewidth=1, linestyle="--", alpha=0.5)
+    axes.set(xlabel="Actual minus predicted", ylabel="Test rows")
+    _grid(axes, theme, "y")
+
+
+def _bars(axes: Any, theme: Theme, bars: list[tuple[str, float]]) -> None:
+    axes.barh(
+        [_short(name, 28) for name, _ in bars], [100 * gain for _, gain in bars], 0.6, color=theme.first
+    )
+    axes.invert_yaxis()
+    axes.set(xlabel="% of the gain")
+    _grid(axes, theme, "x")
+
+
+def _grid(axes: Any, theme: Theme, which: str) -> None:
+    axes.grid(visible=True, axis=which, color=theme.faint, linewidth=0.6, alpha=0.6)
+    axes.set_axisbelow(True)
+
+
+def _short(name: str, length: int = 18) -> str:
+    text = str(name).replace("$", r"\$")
+    return text if len(text) <= length else text[: length - 1] + "…"
