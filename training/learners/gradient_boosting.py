@@ -113,7 +113,7 @@ def fit(
     callbacks = [_progress(say)]
     patience = int(values["early_stopping_rounds"])
     if problem.validation is not None and patience:
-        callbacks.append(xgboost.callback.EarlyStopping(patience, save_best=True))
+        callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, save_best=True))
     booster = xgboost.train(
         _parameters(problem, values, threads), train, int(values["n_estimators"]),
         evals=watched, verbose_eval=False, callbacks=callbacks,
