@@ -33,7 +33,7 @@ def deploy(stage: str, root: Path, progress: Progress) -> Deployed:
     progress("functions", "done")
     deployed = locate(stage, root)
     progress("smoke test", "started")
-    smoke.test(deployed.api_url, stage)
+    smoke.test(deployed.api_url)
     progress("smoke test", "done")
     return deployed
 

@@ -1,8 +1,7 @@
-"""One question to a fresh deployment: does the API answer, with the stage it should have?"""
+"""Two questions to a fresh deployment: is the front door open, and does what stands behind it answer?"""
 
 from __future__ import annotations
 
-import json
 import time
 
 import urllib3
@@ -12,18 +11,27 @@ from penstock.deploy.target import DeployError
 _PATIENCE_SECONDS = 60  # an API Gateway deployment takes some seconds to be everywhere
 
 
-def test(api_url: str, stage: str) -> None:
-    """GET /healthz until it answers 200 for this stage; raises DeployError with the last answer otherwise."""
-    http = urllib3.PoolManager(retries=False, timeout=30)
+def test(api_url: str) -> None:
+    """GET /healthz (the function alone) and /projects (settings and ledger too) until both answer 200.
+
+    Raises DeployError with the last answer when that does not happen within a minute.
+    """
+    with urllib3.PoolManager(retries=False, timeout=30) as http:
+        for path in ("/healthz", "/projects"):
+            _answers(http, api_url + path)
+
+
+def _answers(http: urllib3.PoolManager, url: str) -> None:
     deadline, pause, last = time.monotonic() + _PATIENCE_SECONDS, 0.2, "no answer"
     while time.monotonic() < deadline:
         try:
-            answer = http.request("GET", f"{api_url}/healthz")
-            last = f"{answer.status} {answer.data[:300].decode(errors='replace')}"
-            if answer.status == 200 and json.loads(answer.data).get("stage") == stage:
-                return
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            answer = http.request("GET", url)
+        except urllib3.exceptions.HTTPError as error:
             last = str(error)
+        else:
+            if answer.status == 200:
+                return
+            last = f"{answer.status} {answer.data[:300].decode(errors='replace')}"
         time.sleep(pause)
         pause = min(pause * 2, 5)
-    raise DeployError("smoke test", f"{api_url}/healthz says: {last}", "Look at the api function's log.")
+    raise DeployError("smoke test", f"{url} says: {last}", "Look at the api function's log.")
