@@ -1,0 +1,265 @@
+"""One suite for the Ledger port, run on the tests' ledger and on DynamoDB's: what the tests believe, AWS does."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.dynamodb import DynamoLedger
+from chalicelib.domain.ledger import (
+    CLAIMED,
+    DELETED,
+    IGNORED,
+    PENDING,
+    PREPARED,
+    SUPERSEDED,
+    Move,
+    ObjectRecord,
+)
+from chalicelib.domain.model_version import Champion
+from chalicelib.domain.run import FAILED, RUNNING, Lease, RunRecord
+from chalicelib.errors import LeaseLost, Misconfigured
+from chalicelib.ports import Ledger
+from tests import builders
+from tests.fakes import InMemoryLedger
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    """The two ledgers; DynamoDB's in a table of its own."""
+    if request.param == "memory":
+        return InMemoryLedger()
+    make: Callable[[str], Any] = request.getfixturevalue("client")
+    table = f"ledger-{uuid.uuid4().hex}"
+    client = make("dynamodb")
+    client.create_table(
+        TableName=table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    return DynamoLedger(client, table)
+
+
+def claimed(ledger: Ledger, record: ObjectRecord, run: str = "churn-0001-x") -> ObjectRecord:
+    after = record.becomes(CLAIMED, at=builders.AT, run=run)
+    assert ledger.move([Move(record, after)]) != []
+    return after
+
+
+def took(ledger: Ledger) -> Lease:
+    lease = ledger.take_lease("churn", NOW)
+    assert lease is not None
+    return lease
+
+
+def test_a_project_is_kept_as_it_was_given(ledger: Ledger) -> None:
+    spec = builders.a_spec(split={"test": 0.15, "seed": 7}, labels=["ja", "nein äöü"])
+    assert ledger.project("churn") is None
+    ledger.put_project(spec, builders.AT)
+    assert ledger.project("churn") == spec
+    assert ledger.projects() == ["churn"]
+
+
+def test_a_record_is_kept_whole(ledger: Ledger) -> None:
+    record = builders.a_record(version_id="v1", key="drop/churn/söme #file.csv")
+    assert ledger.record(record) == "recorded"
+    assert ledger.objects("churn") == [record]
+    assert [one.object_id for one in ledger.waiting("churn")] == [record.id]
+
+
+def test_the_same_upload_twice_changes_nothing(ledger: Ledger) -> None:
+    record = builders.a_record()
+    ledger.record(record)
+    after = claimed(ledger, record)
+    assert ledger.record(record) == "known"
+    assert ledger.objects("churn") == [after]
+    assert ledger.waiting("churn") == []
+
+
+def test_a_newer_upload_closes_the_older_one(ledger: Ledger) -> None:
+    old, new = builders.a_record(etag="old", sequencer="0A"), builders.a_record(etag="new", sequencer="0B")
+    ledger.record(old)
+    assert ledger.record(new) == "recorded"
+    assert [(r.etag, r.verdict) for r in ledger.objects("churn")] == [("old", SUPERSEDED), ("new", PENDING)]
+    assert [one.object_id for one in ledger.waiting("churn")] == [new.id]
+
+
+def test_sequencers_of_different_length_are_compared_as_numbers(ledger: Ledger) -> None:
+    ledger.record(builders.a_record(etag="new", sequencer="100"))
+    assert ledger.record(builders.a_record(etag="old", sequencer="FF")) == "older"
+    assert {r.etag: r.verdict for r in ledger.objects("churn")} == {"new": PENDING, "old": SUPERSEDED}
+
+
+def test_a_deletion_closes_the_upload_and_outlives_its_late_event(ledger: Ledger) -> None:
+    first = builders.a_record(sequencer="01")
+    ledger.record(first)
+    assert ledger.delete(builders.an_upload(kind="deleted", sequencer="03", etag=""), "churn") == "deleted"
+    assert ledger.record(builders.a_record(sequencer="02", etag="e2")) == "older"
+    assert [r.verdict for r in ledger.objects("churn")] == [DELETED, DELETED]
+    assert ledger.waiting("churn") == []
+    assert ledger.record(builders.a_record(sequencer="04", etag="e4")) == "recorded"
+
+
+def test_an_event_after_the_sweep_met_its_object_is_the_same_upload(ledger: Ledger) -> None:
+    met = builders.record_of(
+        builders.an_upload(sequencer="01"), "churn", verdict=PENDING, reason=None, source="sweep"
+    )
+    ledger.record(met)
+    assert ledger.record(builders.a_record(sequencer="99")) == "known"
+    assert ledger.record(builders.a_record(sequencer="50", etag="late")) == "older"
+
+
+def test_a_move_from_what_was_no_longer_so_is_left_out(ledger: Ledger) -> None:
+    one, two = builders.a_record(key="drop/churn/1"), builders.a_record(key="drop/churn/2")
+    ledger.record(one)
+    ledger.record(two)
+    claimed(ledger, one)
+    moves = [Move(r, r.becomes(CLAIMED, at=builders.AT, run="churn-0002-y")) for r in (one, two)]
+    assert [move.before.key for move in ledger.move(moves)] == ["drop/churn/2"]
+    assert [r.run for r in ledger.objects("churn")] == ["churn-0001-x", "churn-0002-y"]
+
+
+def test_hundreds_of_uploads_are_claimed_and_their_markers_go(ledger: Ledger) -> None:
+    records = [builders.a_record(key=f"drop/churn/{i:03d}.csv") for i in range(120)]
+    for record in records:
+        ledger.record(record)
+    lease = took(ledger)
+    moves = [Move(r, r.becomes(CLAIMED, at=builders.AT, run=lease.run)) for r in records]
+    assert len(ledger.move(moves, fence=lease)) == 120
+    assert ledger.waiting("churn") == []
+
+
+def test_going_back_to_waiting_brings_the_marker_and_the_tries_back(ledger: Ledger) -> None:
+    record = builders.a_record()
+    ledger.record(record)
+    held = claimed(ledger, record)
+    ledger.move([Move(held, held.becomes(PENDING, at=builders.AT, reason="job died", run=None, tries=1))])
+    (waiting,) = ledger.waiting("churn")
+    assert (waiting.tries, waiting.fresh, waiting.parked) == (1, False, False)
+    (stored,) = ledger.objects("churn")
+    assert [line["to"] for line in stored.history] == [PENDING, CLAIMED, PENDING]
+
+
+def test_rows_and_verdict_are_kept(ledger: Ledger) -> None:
+    record = builders.a_record()
+    ledger.record(record)
+    held = claimed(ledger, record)
+    rows = {"good": 4, "refused": 1, "unlabelled": 0}
+    ledger.move([Move(held, held.becomes(PREPARED, at=builders.AT, rows=rows))])
+    (stored,) = ledger.objects("churn", record.key)
+    assert (stored.verdict, stored.rows) == (PREPARED, rows)
+    assert ledger.objects("churn", "drop/churn/other") == []
+
+
+def test_only_one_holds_the_lease(ledger: Ledger) -> None:
+    lease = took(ledger)
+    assert ledger.take_lease("churn", NOW) is None
+    assert ledger.lease("churn") == lease
+    run = ledger.run(lease.run)
+    assert run is not None
+    assert run.state == RUNNING
+    assert ledger.release(lease)
+    assert ledger.lease("churn") is None
+    assert not ledger.release(lease)
+
+
+def test_numbers_of_leases_only_count_up(ledger: Ledger) -> None:
+    first = took(ledger)
+    ledger.release(first)
+    second = took(ledger)
+    resumed = ledger.resume(second, NOW)
+    assert resumed is not None
+    ledger.release(resumed)
+    assert [first.number, second.number, resumed.number, took(ledger).number] == [1, 2, 3, 4]
+    assert (resumed.run, resumed.attempt) == (second.run, 2)
+
+
+def test_a_run_is_resumed_once(ledger: Ledger) -> None:
+    lease = took(ledger)
+    assert ledger.resume(lease, NOW) is not None
+    assert ledger.resume(lease, NOW) is None
+    assert not ledger.release(lease)
+
+
+def test_a_lease_given_back_leaves_no_run(ledger: Ledger) -> None:
+    lease = took(ledger)
+    ledger.give_back(lease)
+    assert ledger.runs("churn") == []
+    assert ledger.lease("churn") is None
+
+
+def test_who_lost_the_lease_changes_nothing(ledger: Ledger) -> None:
+    record = builders.a_record()
+    ledger.record(record)
+    lease = took(ledger)
+    ledger.resume(lease, NOW)
+    with pytest.raises(LeaseLost):
+        ledger.move([Move(record, record.becomes(CLAIMED, at=builders.AT, run=lease.run))], fence=lease)
+    assert ledger.objects("churn") == [record]
+
+
+def test_runs_come_newest_first_and_whole(ledger: Ledger) -> None:
+    first = took(ledger)
+    ledger.release(first)
+    later = datetime(2026, 11, 2, tzinfo=UTC)
+    second = ledger.take_lease("churn", later)
+    assert second is not None
+    assert [record.run for record in ledger.runs("churn")] == [second.run, first.run]
+    ended = RunRecord(
+        "churn", first.run, 1, FAILED, builders.AT, builders.AT, "why", "JobFailed", True, {"value": 0.25}
+    )
+    ledger.put_run(ended)
+    assert ledger.run(first.run) == ended
+    assert ledger.run("churn-0099-zz") is None
+
+
+def test_a_champion_is_kept(ledger: Ledger) -> None:
+    metrics = {"macro_f1": 0.912345678901, "auc": None}
+    champion = Champion("churn", "churn-0001-x", "s3://b/m.tar.gz", "arn", 3, "e", "c", metrics, builders.AT)
+    assert ledger.champion("churn") is None
+    ledger.put_champion(champion)
+    assert ledger.champion("churn") == champion
+
+
+def test_objects_of_no_project_and_long_keys_are_kept(ledger: Ledger) -> None:
+    record = builders.a_record(project="-", verdict=IGNORED, reason="why", key="drop/" + "x" * 1019)
+    assert ledger.record(record) == "recorded"
+    assert ledger.record(record) == "known"
+    assert ledger.objects("-") == [record]
+
+
+def test_many_at_once_still_give_one_holder_and_one_newest(
+    client: Callable[[str], Any], ledger: Ledger
+) -> None:
+    records = [builders.a_record(etag=f"e{i}", sequencer=f"{i:X}") for i in range(1, 9)]
+    gate = threading.Barrier(len(records))
+    lock = threading.Lock()  # each method of the tests' ledger is one atomic step; Python's threads are not
+
+    def work(record: ObjectRecord) -> Lease | None:
+        gate.wait(10)
+        if isinstance(ledger, InMemoryLedger):
+            with lock:
+                ledger.record(record)
+                return ledger.take_lease("churn", NOW)
+        ledger.record(record)
+        return ledger.take_lease("churn", NOW)
+
+    with ThreadPoolExecutor(len(records)) as pool:
+        leases = [lease for lease in pool.map(work, records) if lease]
+    assert len(leases) == 1
+    assert [r.etag for r in ledger.objects("churn") if r.verdict == PENDING] == ["e8"]
+    assert len(ledger.waiting("churn")) == 1
+
+
+def test_a_missing_table_is_a_misconfiguration(client: Callable[[str], Any]) -> None:
+    with pytest.raises(Misconfigured, match="no-such-table"):
+        DynamoLedger(client("dynamodb"), "no-such-table").project("churn")

@@ -1,0 +1,394 @@
+"""One in-memory class for each port. They keep the ports' promises (tests/contract holds the ledger to them), record
+what they were asked, and can be told to fail.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
+from typing import Any
+
+from chalicelib.adapters.champions import RememberedChampions
+from chalicelib.domain.endpoint import Actual
+from chalicelib.domain.ledger import PENDING, Change, Head, Move, ObjectRecord, Waiting, arrival, deletion
+from chalicelib.domain.model_version import Champion, ModelVersion
+from chalicelib.domain.prediction import Answer, Question
+from chalicelib.domain.run import RUNNING, Lease, RunEnded, RunRecord, new_run
+from chalicelib.domain.upload import Upload
+from chalicelib.errors import AwsTrouble, LeaseLost, PipelineError
+from chalicelib.ports import Listed
+from chalicelib.settings import Settings
+from chalicelib.steps import claim, report
+from chalicelib.steps.launch import Launch
+from tests import builders
+
+
+class FakeClock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        self.moment += timedelta(milliseconds=1)
+        return self.moment
+
+    def advance(self, **amount: float) -> None:
+        self.moment += timedelta(**amount)
+
+
+class InMemoryLedger:
+    """The ledger; each method is one atomic step, as each of DynamoDB's transactions is."""
+
+    def __init__(self) -> None:
+        self.specs: dict[str, dict[str, Any]] = {}
+        self.records: dict[tuple[str, str], ObjectRecord] = {}
+        self.markers: dict[tuple[str, str], int] = {}
+        self.heads: dict[tuple[str, str], Head] = {}
+        self.leases: dict[str, Lease] = {}
+        self.numbers: dict[str, int] = {}
+        self.kept_runs: dict[str, RunRecord] = {}
+        self.champions: dict[str, Champion] = {}
+
+    def project(self, name: str) -> dict[str, Any] | None:
+        return self.specs.get(name)
+
+    def projects(self) -> list[str]:
+        return sorted(self.specs)
+
+    def put_project(self, spec: Mapping[str, Any], at: str) -> None:
+        self.specs[spec["project"]] = dict(spec)
+
+    def record(self, new: ObjectRecord) -> str:
+        head = self.heads.get((new.project, new.key))
+        current = self.records.get((new.project, head.object_id)) if head else None
+        existing = self.records.get((new.project, new.id))
+        return self._apply(new.project, new.key, arrival(new, head, current, existing))
+
+    def delete(self, upload: Upload, project: str) -> str:
+        head = self.heads.get((project, upload.key))
+        current = self.records.get((project, head.object_id)) if head else None
+        return self._apply(project, upload.key, deletion(upload, head, current))
+
+    def _apply(self, project: str, key: str, change: Change) -> str:
+        if change.put:
+            self._keep(change.put)
+        if change.move:
+            self._keep(change.move.after)
+        if change.head:
+            self.heads[(project, key)] = change.head
+        return change.outcome
+
+    def _keep(self, record: ObjectRecord) -> None:
+        place = (record.project, record.id)
+        self.records[place] = record
+        if record.verdict == PENDING:
+            self.markers[place] = record.tries
+        else:
+            self.markers.pop(place, None)
+
+    def move(self, moves: Sequence[Move], fence: Lease | None = None) -> list[Move]:
+        if moves and fence and not self._holds(fence):
+            raise LeaseLost(
+                f"project {fence.project}", f"{fence.execution} no longer holds it", "Nothing to do."
+            )
+        applied = []
+        for move in moves:
+            stored = self.records.get((move.before.project, move.before.id))
+            if stored is not None and stored.revision == move.before.revision:
+                self._keep(move.after)
+                applied.append(move)
+        return applied
+
+    def waiting(self, project: str) -> list[Waiting]:
+        return [
+            Waiting(name, tries) for (owner, name), tries in sorted(self.markers.items()) if owner == project
+        ]
+
+    def objects(self, project: str, key: str | None = None) -> list[ObjectRecord]:
+        found = [r for (owner, _), r in sorted(self.records.items()) if owner == project]
+        return [record for record in found if key is None or record.key == key]
+
+    def take_lease(self, project: str, now: datetime) -> Lease | None:
+        if project in self.leases:
+            return None
+        number = self.numbers.get(project, 0) + 1
+        lease = Lease(project, new_run(project, number, now), 1, number, now.isoformat())
+        self._hold(lease)
+        self.kept_runs[lease.run] = RunRecord(project, lease.run, 1, RUNNING, lease.taken_at)
+        return lease
+
+    def resume(self, lease: Lease, now: datetime) -> Lease | None:
+        if not self._holds(lease):
+            return None
+        taken = replace(lease, attempt=lease.attempt + 1, number=lease.number + 1, taken_at=now.isoformat())
+        self._hold(taken)
+        self.kept_runs[lease.run] = replace(self.kept_runs[lease.run], attempt=taken.attempt, state=RUNNING)
+        return taken
+
+    def _hold(self, lease: Lease) -> None:
+        self.leases[lease.project] = lease
+        self.numbers[lease.project] = lease.number
+
+    def _holds(self, lease: Lease) -> bool:
+        held = self.leases.get(lease.project)
+        return held is not None and (held.run, held.number) == (lease.run, lease.number)
+
+    def lease(self, project: str) -> Lease | None:
+        return self.leases.get(project)
+
+    def release(self, lease: Lease) -> bool:
+        if not self._holds(lease):
+            return False
+        del self.leases[lease.project]
+        return True
+
+    def give_back(self, lease: Lease) -> None:
+        if self.release(lease):
+            del self.kept_runs[lease.run]
+
+    def put_run(self, record: RunRecord) -> None:
+        self.kept_runs[record.run] = record
+
+    def run(self, run: str) -> RunRecord | None:
+        return self.kept_runs.get(run)
+
+    def runs(self, project: str) -> list[RunRecord]:
+        found = [record for record in self.kept_runs.values() if record.project == project]
+        return sorted(found, key=lambda record: (record.started_at, record.run), reverse=True)
+
+    def champion(self, project: str) -> Champion | None:
+        return self.champions.get(project)
+
+    def put_champion(self, champion: Champion) -> None:
+        self.champions[champion.project] = champion
+
+
+class FakeDocuments:
+    """Documents and a listing, in memory; what is written is kept as JSON text, as S3 would."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.listed: list[Listed] = []
+
+    def read(self, uri: str) -> dict[str, Any] | None:
+        text = self.texts.get(uri)
+        return None if text is None else dict(json.loads(text))
+
+    def write(self, uri: str, document: Mapping[str, Any]) -> None:
+        self.texts[uri] = json.dumps(document)
+
+    def listing(self, prefix: str) -> Iterable[Listed]:
+        return [one for one in self.listed if one.key.startswith(prefix)]
+
+
+class FakeWorkflow:
+    """Executions by name; a test moves them on by hand."""
+
+    def __init__(self) -> None:
+        self.executions: dict[str, str] = {}
+        self.inputs: dict[str, dict[str, Any]] = {}
+        self.trouble: PipelineError | None = None
+
+    def start(self, name: str, document: Mapping[str, Any]) -> None:
+        if self.trouble:
+            raise self.trouble
+        if name not in self.executions:
+            self.executions[name] = "RUNNING"
+            self.inputs[name] = dict(document)
+
+    def status(self, name: str) -> str:
+        return self.executions.get(name, "MISSING")
+
+    def arn(self, name: str) -> str:
+        return f"arn:aws:states:us-east-1:000000000000:execution:penstock-test-pipeline:{name}"
+
+    def running(self) -> list[str]:
+        return [name for name, status in self.executions.items() if status == "RUNNING"]
+
+
+class FakeRegistry:
+    """Model versions by ARN; the same token registers once."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, str] = {}
+        self.packages: dict[str, ModelVersion] = {}
+        self.requests: list[Mapping[str, Any]] = []
+        self._tokens: dict[str, str] = {}
+        self._count = 0
+
+    def ensure_group(self, group: str, project: str) -> None:
+        self.groups[group] = project
+
+    def find(self, group: str, run: str) -> ModelVersion | None:
+        return next((one for one in reversed(self.packages.values()) if one.run == run), None)
+
+    def register(self, group: str, request: Mapping[str, Any]) -> ModelVersion:
+        if request["ClientToken"] in self._tokens:
+            return self.packages[self._tokens[request["ClientToken"]]]
+        self._count += 1
+        arn = f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{group}/{self._count}"
+        artifact = request["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+        run = request["CustomerMetadataProperties"]["run"]
+        self.packages[arn] = ModelVersion(arn, self._count, run, artifact, request["ModelApprovalStatus"])
+        self._tokens[request["ClientToken"]] = arn
+        self.requests.append(request)
+        return self.packages[arn]
+
+    def discard(self, version: ModelVersion) -> None:
+        del self.packages[version.arn]
+
+    def describe(self, arn: str) -> ModelVersion:
+        return self.packages[arn]
+
+    def versions(self, group: str) -> list[dict[str, Any]]:
+        found = reversed(self.packages.values())
+        return [{"arn": one.arn, "version": one.version, "approval": one.approval} for one in found]
+
+
+class FakeEndpoints:
+    """Endpoints that stay Creating or Updating until `settle` or `fail` is called."""
+
+    def __init__(self) -> None:
+        self.configs: dict[str, Mapping[str, Any]] = {}
+        self.actual: dict[str, Actual] = {}
+        self._coming: dict[str, str] = {}
+
+    def describe(self, name: str) -> Actual | None:
+        return self.actual.get(name)
+
+    def prepare(
+        self, config: str, container: Mapping[str, Any], instance: str, tags: Sequence[Mapping[str, str]]
+    ) -> None:
+        self.configs.setdefault(config, {**container, "instance": instance})
+
+    def create(self, name: str, config: str, tags: Sequence[Mapping[str, str]]) -> None:
+        self.actual.setdefault(name, Actual(name, "Creating", config))
+        self._coming[name] = config
+
+    def update(self, name: str, config: str) -> None:
+        self.actual[name] = replace(self.actual[name], status="Updating")
+        self._coming[name] = config
+
+    def delete(self, name: str) -> None:
+        self.actual.pop(name, None)
+
+    def settle(self, name: str) -> None:
+        """The endpoint comes into service as asked."""
+        self.actual[name] = Actual(name, "InService", self._coming[name])
+
+    def roll_back(self, name: str, reason: str | None = None) -> None:
+        """The update fails; the endpoint is InService as before, or Failed if there is no before."""
+        now = self.actual[name]
+        status = "Failed" if now.status == "Creating" else "InService"
+        self.actual[name] = Actual(name, status, now.config, reason)
+
+
+class FakePredictor:
+    """Answers with `answer`, or raises `trouble`."""
+
+    def __init__(self) -> None:
+        self.answer: Any = {"predictions": [{"prediction": "yes", "score": 0.9}]}
+        self.trouble: PipelineError | None = None
+        self.asked: list[tuple[str, Question]] = []
+
+    def ask(self, endpoint: str, question: Question, inference_id: str) -> Answer:
+        self.asked.append((endpoint, question))
+        if self.trouble:
+            raise self.trouble
+        return Answer(json.dumps(self.answer).encode(), "application/json", "live", inference_id)
+
+
+class FakeNotices:
+    """Messages that were sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, dict[str, str]]] = []
+        self.trouble: PipelineError | None = None
+
+    def send(self, subject: str, text: str, attributes: Mapping[str, str]) -> None:
+        if self.trouble:
+            raise self.trouble
+        self.sent.append((subject, text, dict(attributes)))
+
+
+@dataclass
+class FakePorts:
+    """All ports, in memory, with the real launcher, reporter and champions on top."""
+
+    settings: Settings = field(default_factory=builders.settings)
+    clock: FakeClock = field(default_factory=FakeClock)
+    ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
+    documents: FakeDocuments = field(default_factory=FakeDocuments)
+    workflow: FakeWorkflow = field(default_factory=FakeWorkflow)
+    registry: FakeRegistry = field(default_factory=FakeRegistry)
+    endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
+    predictor: FakePredictor = field(default_factory=FakePredictor)
+    notices: FakeNotices = field(default_factory=FakeNotices)
+
+    @cached_property
+    def launcher(self) -> Launch:
+        return Launch(self.ledger, self.workflow, self.clock)
+
+    @cached_property
+    def reporter(self) -> Any:
+        return partial(report.run, ports=self)
+
+    @cached_property
+    def champions(self) -> RememberedChampions:
+        return RememberedChampions(self.ledger, now=lambda: self.clock.moment.timestamp())
+
+
+class Machine:
+    """Walks an execution through the real Claim and Report, with the jobs between them answered by the test."""
+
+    def __init__(self, ports: FakePorts) -> None:
+        self.ports = ports
+        self.documents: dict[str, dict[str, Any]] = {}
+
+    def claim(self, name: str) -> dict[str, Any]:
+        """State Claim; a failure goes into the document as a Catch would put it."""
+        document = dict(self.ports.workflow.inputs[name])
+        command = claim.Claim(document["project"], document["run"], document["attempt"])
+        try:
+            document["claim"] = claim.run(command, self.ports)
+        except PipelineError as error:
+            document["error"] = {
+                "state": "Claim",
+                "Error": error.code,
+                "Cause": json.dumps({"errorMessage": str(error)}),
+            }
+        self.documents[name] = document
+        return document
+
+    def prepare(self, name: str) -> None:
+        """State Prepare: every claimed upload is taken."""
+        document = self.documents[name]
+        objects = self.ports.documents.read(document["claim"]["objects_uri"])
+        assert objects is not None
+        words = builders.prepared(document["project"], document["run"], objects["objects"])
+        self.ports.documents.write(document["claim"]["prepare_uri"], words)
+
+    def report(self, name: str, **parts: Any) -> dict[str, Any]:
+        """State Report, with whatever the states before it have left; the execution ends."""
+        document = {**self.documents.get(name, self.ports.workflow.inputs[name]), **parts}
+        answer = report.run(
+            RunEnded(document["project"], document["run"], document["attempt"], document), self.ports
+        )
+        self.ports.workflow.executions[name] = "FAILED" if answer["outcome"] == "failed" else "SUCCEEDED"
+        return answer
+
+
+RELEASED = {
+    "gate": {"passed": True, "reason": "macro_f1 0.9 beats the baseline", "metric": "macro_f1", "value": 0.9},
+    "register": {
+        "package_arn": "arn:aws:sagemaker:::model-package/penstock-test-churn/1",
+        "version": 1,
+        "approved": True,
+    },
+    "release": {"status": "released", "endpoint": "penstock-test-churn"},
+}
+TROUBLE = AwsTrouble("a service", "it is away", "Try again in a moment.")
