@@ -1,0 +1,83 @@
+"""How a delimited text file is written: its delimiter, its quotes, its header. Guessed from its beginning."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+LARGEST_CELL = 1 << 23  # characters; a row must fit the parser's block (data/rows.py)
+_QUOTES_DOUBTED = 0.98  # share of rows as wide as the header below which quotes may be plain characters
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One way to read a file, and what the file's beginning looks like read that way."""
+
+    delimiter: str
+    quoting: bool
+    header: tuple[str, ...]
+    header_lines: int
+    rows_seen: int
+    even: float
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.header)
+
+
+NO_DIALECT = Dialect(",", True, (), 0, 0, 0.0)  # of an object that was refused before it had one
+
+
+def sniff(sample: str, *, whole: bool, known: Collection[str] = ()) -> Dialect | None:
+    """The likeliest dialect of a text, or None when it holds no line at all.
+
+    Args:
+        sample: the beginning of the file, without a byte order mark
+        whole: the sample is the whole file, so its last row is not cut off
+        known: column names the spec expects; a delimiter that yields them beats one that does not
+    """
+    names = {name.lower() for name in known}
+
+    def rank(found: Dialect) -> tuple[int, bool, float, int]:
+        hits = sum(name.strip().lower() in names for name in found.header)
+        return hits, found.width > 1, round(found.even, 2), found.width
+
+    quoted = [look for look in (_look(sample, delimiter, True, whole) for delimiter in DELIMITERS) if look]
+    if not quoted:
+        return None
+    best = max(quoted, key=rank)
+    if best.even < _QUOTES_DOUBTED:
+        plain = _look(sample, best.delimiter, False, whole)
+        if plain and plain.header == best.header and plain.even > best.even:
+            return plain
+    return best
+
+
+def _look(sample: str, delimiter: str, quoting: bool, whole: bool) -> Dialect | None:
+    csv.field_size_limit(LARGEST_CELL)
+    style: Literal[0, 3] = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, quoting=style)
+    header: list[str] = []
+    header_lines = 0
+    widths: list[int] = []
+    try:
+        for row in reader:
+            if not row:
+                continue
+            if not header:
+                header, header_lines = row, reader.line_num
+            else:
+                widths.append(len(row))
+    except csv.Error:
+        widths.append(-1)
+    if not header:
+        return None
+    if not whole and len(widths) > 1:
+        widths.pop()  # the sample ends somewhere inside it
+    even = sum(width == len(header) for width in widths) / len(widths) if widths else 1.0
+    return Dialect(delimiter, quoting, tuple(header), header_lines, len(widths), even)

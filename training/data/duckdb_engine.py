@@ -1,0 +1,80 @@
+"""Prepare on one machine: DuckDB, in bounded memory, with its scratch space in a temporary directory. No Java."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from data import rows, store
+from data.files import Source, check
+from data.spec import Spec
+from data.store import Drop
+
+THREADS = 16  # downloads at once
+
+
+class DuckDbEngine:
+    """Files are streamed to disk, parsed in blocks, and kept in a DuckDB file: memory does not grow with the data."""
+
+    name = "duckdb"
+
+    def __init__(self, memory: str = "1GB") -> None:
+        """Take a temporary directory. `memory` is DuckDB's own limit; Python and the parser add about 300 MB."""
+        self._folder = tempfile.mkdtemp(prefix="penstock-prepare-")
+        self._s3 = store.client(THREADS)
+        self._ibis = ibis.duckdb.connect(
+            os.path.join(self._folder, "prepare.duckdb"),
+            temp_directory=os.path.join(self._folder, "spill"),
+            memory_limit=memory,
+            preserve_insertion_order=True,
+        )
+
+    def look(self, drops: Sequence[Drop], spec: Spec) -> list[Source]:
+        """Fetch with a small pool of threads: most of the time is waiting for S3."""
+        with ThreadPoolExecutor(min(THREADS, max(1, len(drops)))) as pool:
+            return list(pool.map(lambda drop: check(self._s3, drop, self._folder, spec), drops))
+
+    def read(self, sources: Sequence[Source], names: Sequence[str]) -> ir.Table:
+        """All files as one stream of batches; each file is deleted once it is read."""
+        reader = pa.RecordBatchReader.from_batches(rows.schema(names), _stream(sources, names))
+        self._ibis.con.register("dropped", reader)
+        return self._ibis.table("dropped")
+
+    def keep(self, table: ir.Table, name: str) -> ir.Table:
+        """A table in the scratch file."""
+        return self._ibis.create_table(name, table)
+
+    def small(self, table: pa.Table) -> ir.Table:
+        """An in-memory table."""
+        return ibis.memtable(table)
+
+    def rows(self, table: ir.Table) -> list[dict[str, Any]]:
+        """Through Arrow."""
+        result: list[dict[str, Any]] = self._ibis.to_pyarrow(table).to_pylist()
+        return result
+
+    def write(self, table: ir.Table, uri: str) -> None:
+        """One file, written locally and then uploaded, so S3 never holds half of it."""
+        path = os.path.join(self._folder, "part-0.parquet")
+        self._ibis.to_parquet(table, path, compression="zstd")
+        store.upload(self._s3, path, f"{uri}part-0.parquet")
+        os.unlink(path)
+
+    def close(self) -> None:
+        """Remove the temporary directory."""
+        self._ibis.disconnect()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _stream(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    for source in sources:
+        yield from rows.batches(source, source.path, names)
+        os.unlink(source.path)

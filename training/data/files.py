@@ -1,0 +1,156 @@
+"""One object before it is read: fetched, verified, checked as text, its header judged against the spec."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from data import store, text
+from data.dialect import NO_DIALECT, Dialect, sniff
+from data.errors import RefusedObject
+from data.spec import Spec
+
+SAMPLE = 1 << 20  # bytes of a file its dialect is guessed from
+RESERVED = frozenset(
+    {"_row", "_source", "_number", "_problem", "_text", "_faults", "_record", "_side", "_position"}
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An object that was looked at: readable as `dialect` says, with its columns' names, or refused with a reason."""
+
+    drop: store.Drop
+    path: str = ""
+    dialect: Dialect = NO_DIALECT
+    header: tuple[str, ...] = ()
+    refusal: str | None = None
+
+
+def check(s3: Any, drop: store.Drop, folder: str, spec: Spec) -> Source:
+    """Fetch one object into a folder and judge it. Never raises for what is in the object."""
+    path = os.path.join(folder, f"{drop.ordinal}.csv")
+    try:
+        _fetch(s3, drop, path)
+        dialect = _dialect(path, spec)
+        header = _header(dialect, spec)
+    except RefusedObject as refusal:
+        if os.path.exists(path):
+            os.unlink(path)
+        return Source(drop, refusal=str(refusal))
+    return Source(drop, path, dialect, header)
+
+
+def same_spelling(sources: Sequence[Source]) -> list[Source]:
+    """Spell a column one way in all files: engines and Athena take `Name` and `name` for one column."""
+    spelling: dict[str, str] = {}
+    result = []
+    for source in sources:
+        header = tuple(spelling.setdefault(name.lower(), name) for name in source.header)
+        result.append(replace(source, header=header))
+    return result
+
+
+def _fetch(s3: Any, drop: store.Drop, path: str) -> None:
+    digest = hashlib.md5(usedforsecurity=False)
+    size = 0
+
+    def counted(stream: Iterable[bytes]) -> Iterator[bytes]:
+        nonlocal size
+        for chunk in stream:
+            digest.update(chunk)
+            size += len(chunk)
+            yield chunk
+
+    opened = store.open_drop(s3, drop)
+    with open(path, "wb") as file:
+        for chunk in text.checked(counted(opened.chunks)):
+            file.write(chunk)
+    if size == 0:
+        raise RefusedObject("the file is empty; drop one with a header line and rows")
+    if size != drop.size:
+        raise RefusedObject(f"{size} bytes arrived where {drop.size} were announced; drop it again")
+    if opened.md5 and digest.hexdigest() != opened.md5:
+        raise RefusedObject(
+            f"its bytes have MD5 {digest.hexdigest()}, its etag says {opened.md5}; drop it again"
+        )
+
+
+def _dialect(path: str, spec: Spec) -> Dialect:
+    with open(path, "rb") as file:
+        head = file.read(SAMPLE)
+        whole = not file.read(1)
+    found = sniff(head.decode("utf-8-sig", errors="ignore"), whole=whole, known=spec.names)
+    if found is None:
+        raise RefusedObject("the file holds only blank lines; drop one with a header line and rows")
+    if found.rows_seen == 0 and whole:
+        raise RefusedObject("there is a header line and no row below it; drop a file with rows")
+    return found
+
+
+def _header(dialect: Dialect, spec: Spec) -> tuple[str, ...]:
+    """The names of the columns, spelt as in the spec; a column without a name is called after its place."""
+    spelling = {name.lower(): name for name in spec.names}
+    header = tuple(name.strip() or f"column_{place}" for place, name in enumerate(dialect.header, 1))
+    header = tuple(spelling.get(name.lower(), name) for name in header)
+    rules = (
+        _twice(header),
+        _reserved(header),
+        _target(header, spec),
+        _required(header, spec),
+        _features(header, spec),
+    )
+    for problem in rules:
+        if problem:
+            raise RefusedObject(problem)
+    return header
+
+
+def _twice(header: Sequence[str]) -> str | None:
+    twice = [name for name, times in Counter(name.lower() for name in header).items() if times > 1]
+    return (
+        f"the header names {_list(twice)} twice (upper and lower case are one); rename one" if twice else None
+    )
+
+
+def _reserved(header: Sequence[str]) -> str | None:
+    taken = [name for name in header if name.lower() in RESERVED]
+    return (
+        f"the header uses {_list(taken)}, which Penstock keeps for itself; rename the column"
+        if taken
+        else None
+    )
+
+
+def _target(header: Sequence[str], spec: Spec) -> str | None:
+    return None if spec.label.name in header else _missing("target column", [spec.label.name], header)
+
+
+def _required(header: Sequence[str], spec: Spec) -> str | None:
+    missing = [column.name for column in spec.columns if column.required and column.name not in header]
+    return _missing("required column", missing, header) if missing else None
+
+
+def _features(header: Sequence[str], spec: Spec) -> str | None:
+    if any(column.name in header for column in spec.features):
+        return None
+    return _missing("any column to learn from:", [column.name for column in spec.features], header)
+
+
+def _missing(what: str, missing: Sequence[str], header: Sequence[str]) -> str:
+    lower = {name.lower(): name for name in header}
+    near = {name: difflib.get_close_matches(name.lower(), lower, 1, 0.6) for name in missing}
+    hints = [f"{name!r} may be {lower[found[0]]!r}" for name, found in near.items() if found]
+    hint = f" ({'; '.join(hints)})" if hints else ""
+    has = f"it has {_list(header)}"
+    return f"the header lacks {what} {_list(missing)}{hint}; {has}. Rename the column, or correct the project spec"
+
+
+def _list(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name[:80]) for name in names[:20])
+    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown

@@ -1,0 +1,252 @@
+"""Prepare: dropped files in, a new immutable dataset version out. Runs as a Glue job, or anywhere Python and S3 are.
+
+Every object and every row ends in exactly one stated verdict. What it reads and writes: docs/steps/prepare.md.
+Exit status 0, or 1 with `BadUpload: <reason>` as the last line of standard error when there is nothing usable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from data import contract, counts, profile, results, spec, split, store
+from data.errors import BadUpload
+from data.files import Source, same_spelling
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    from data.engine import Engine
+
+
+class Prepare:
+    """One run: its arguments, its spec, and what is known so far about its objects and rows."""
+
+    def __init__(self, args: argparse.Namespace, engine: Engine) -> None:
+        self.args = args
+        self.engine = engine
+        self.s3 = store.client()
+        self.spec = spec.parse(store.read_json(self.s3, args.spec_uri))
+        self.sources: list[Source] = []
+        self.counted = results.Tally()
+        self.quarantine_uri: str | None = None
+        lake, version = args.lake_uri.rstrip("/"), f"version={args.version:06d}/"
+        self.dataset_uri = f"{lake}/prepared/{version}"
+        self.refused_uri = f"{lake}/quarantine/{version}"
+
+    def run(self) -> None:
+        """Do all of it; prepare.json is written in either outcome.
+
+        Raises:
+            BadUpload: nothing usable.
+        """
+        try:
+            self._make_room()
+            self._look()
+            rows, columns = self._judge()
+            self._count(rows)
+            self._quarantine(rows)
+            results.usable(self.sources)
+            results.enough(self.spec, self.counted)
+            self._write(rows, columns)
+        except BadUpload as refusal:
+            self._report(" ".join(str(refusal).split()))
+            raise
+        self._report(None)
+
+    def _make_room(self) -> None:
+        """A version that is whole stays as it is; what a dead attempt of this run left goes."""
+        whole = store.find_json(self.s3, f"{self.dataset_uri}dataset.json")
+        if whole is not None and whole.get("run") != self.args.run:
+            raise RuntimeError(
+                f"{self.dataset_uri} was made by run {whole.get('run')}; a version is never changed: start a new run"
+            )
+        with phase("room") as said:
+            # dataset.json first: without it, what is left is not taken for whole.
+            stale = (f"{self.dataset_uri}dataset.json", self.dataset_uri, self.refused_uri)
+            said["removed"] = sum(store.clear(self.s3, uri) for uri in stale)
+
+    def _look(self) -> None:
+        drops = store.drops(store.read_json(self.s3, self.args.objects_uri))
+        with phase("look", objects=len(drops), bytes=sum(drop.size for drop in drops)) as said:
+            self.sources = same_spelling(self.engine.look(drops, self.spec))
+            said["refused"] = sum(source.refusal is not None for source in self.sources)
+
+    def _judge(self) -> tuple[ir.Table, list[str]]:
+        """Every row of every usable object, typed, judged and dealt to a side; and the dataset's columns."""
+        good = results.usable(self.sources)
+        columns = self._columns(good)
+        with phase("judge", objects=len(good), columns=len(columns)):
+            raw = self.engine.read(good, columns)
+            judged = contract.apply(split.fingerprint(raw, self.spec), self.spec)
+            rows = self.engine.keep(split.apply(judged, self.spec), "judged")
+            rows = self._without_broken(rows)
+            if self.spec.split.method == "shuffled":
+                rows = self._shuffle(rows)
+        return rows, columns
+
+    def _columns(self, good: Sequence[Source]) -> list[str]:
+        """The union of the files' columns, the spec's first.
+
+        Raises:
+            BadUpload: no file at all has a column a model should learn from: most likely a slip in the spec.
+        """
+        found = list(dict.fromkeys(name for source in good for name in source.header))
+        absent = [column.name for column in self.spec.features if column.name not in found]
+        if absent:
+            raise BadUpload(
+                f"project spec, columns: no file has {', '.join(map(repr, absent))}; the files have "
+                f"{', '.join(map(repr, found[:50]))}. Correct the spec, or drop a file that has it"
+            )
+        return list(dict.fromkeys([*self.spec.names, *found]))
+
+    def _without_broken(self, rows: ir.Table) -> ir.Table:
+        """Refuse the files that stopped being readable half-way, with all their rows."""
+        broken = {row["_source"]: row["reason"] for row in self.engine.rows(counts.broken(rows))}
+        if not broken:
+            return rows
+        self.sources = [
+            source if source.refusal else replace(source, refusal=broken.get(source.drop.key))
+            for source in self.sources
+        ]
+        return rows.filter(rows["_source"].notin(list(broken)))
+
+    def _shuffle(self, rows: ir.Table) -> ir.Table:
+        count = self.engine.rows(counts.waiting(rows))[0]["rows"]
+        dealt = self.engine.small(split.shuffled(count, self.spec.split))
+        return self.engine.keep(split.deal(rows, dealt), "dealt")
+
+    def _count(self, rows: ir.Table) -> None:
+        with phase("count") as said:
+            classes = counts.classes(rows, self.spec) if self.spec.classification else None
+            self.counted = results.tally(
+                self.engine.rows(counts.sides(rows)),
+                self.engine.rows(classes) if classes is not None else (),
+                self.engine.rows(counts.faults(rows)),
+            )
+            self.sources = results.judge(self.sources, self.counted)
+            said.update(self.counted.rows)
+
+    def _quarantine(self, rows: ir.Table) -> None:
+        """Also when the run is refused: the rows that were not good enough are what the user must see then."""
+        if not self.counted.rows["quarantined"]:
+            return
+        bad = rows.filter(rows["_side"] == "quarantined")
+        first = bad["_faults"][0]
+        with phase("quarantine", rows=self.counted.rows["quarantined"]):
+            self.engine.write(
+                bad.select(
+                    "_row", "_source", number=bad["_number"], column=first["column"], value=first["value"],
+                    reason=first["reason"], faults=bad["_faults"], record=bad["_record"], text=bad["_text"],
+                ),
+                self.refused_uri,
+            )  # fmt: skip
+        self.quarantine_uri = self.refused_uri
+
+    def _write(self, rows: ir.Table, columns: Sequence[str]) -> None:
+        """The splits, the profile, and last dataset.json: a version without it is not whole."""
+        for side in results.ROWS[:-1]:
+            with phase("write", side=side, rows=self.counted.rows[side]):
+                table = rows.filter(rows["_side"] == side)
+                table = table.order_by("_position") if "_position" in table.columns else table
+                self.engine.write(table.select("_row", "_source", *columns), f"{self.dataset_uri}{side}/")
+        with phase("profile"):
+            store.write_json(self.s3, f"{self.dataset_uri}profile.json", self._profile(rows, columns))
+        keys = [source.drop.key for source in self.sources if not source.refusal]
+        document = results.dataset(self.spec, self.args.version, self.args.run, columns, self.counted, keys)
+        store.write_json(self.s3, f"{self.dataset_uri}dataset.json", document)
+        if self.args.database:
+            from data import catalog  # noqa: PLC0415  # only when there is a catalog
+
+            with phase("catalog", database=self.args.database) as said:
+                said["table"] = catalog.point(self.args.database, document, self.dataset_uri)
+
+    def _profile(self, rows: ir.Table, columns: Sequence[str]) -> dict[str, Any]:
+        good = rows.filter(rows["_side"] != "quarantined")
+        exact = sum(self.counted.rows.values()) <= profile.EXACT_UP_TO
+        measured = self.engine.rows(profile.measures(good, columns, exact=exact))[0]
+        top = [row for query in profile.tops(good, columns) for row in self.engine.rows(query)]
+        described = results.described(self.spec, columns)
+        head = {
+            "project": self.spec.project,
+            "version": self.args.version,
+            "classes": self.counted.classes or None,
+        }
+        return {**head, **profile.document(measured, top, described, exact=exact)}
+
+    def _report(self, reason: str | None) -> None:
+        document = results.result(
+            project=self.spec.project,
+            run=self.args.run,
+            version=self.args.version,
+            sources=self.sources,
+            counted=self.counted,
+            reason=reason,
+            dataset_uri=None if reason else self.dataset_uri,
+            quarantine_uri=self.quarantine_uri,
+        )
+        store.write_json(self.s3, self.args.result_uri, document)
+        log(phase="result", outcome=document["outcome"], reason=reason, **document["rows"])
+
+
+def log(**fields: Any) -> None:
+    """One JSON line on standard output: a job's log."""
+    print(json.dumps({"step": "prepare", **fields}, ensure_ascii=False, default=str), flush=True)
+
+
+@contextmanager
+def phase(name: str, **fields: Any) -> Iterator[dict[str, Any]]:
+    """Log one line when a phase ends well: its counts and its seconds."""
+    started = time.monotonic()
+    yield fields
+    log(phase=name, **fields, seconds=round(time.monotonic() - started, 3))
+
+
+def engine_named(name: str, memory: str) -> Engine:
+    """The engine asked for; the other one is not even imported."""
+    if name == "spark":
+        from data.spark_engine import SparkEngine  # noqa: PLC0415
+
+        return SparkEngine()
+    from data.duckdb_engine import DuckDbEngine  # noqa: PLC0415
+
+    return DuckDbEngine(memory)
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """The job's arguments; Glue adds some of its own (--JOB_NAME, --TempDir), which are passed over."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    for name in ("bucket", "project", "run", "objects_uri", "spec_uri", "result_uri", "lake_uri"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--version", type=int, required=True)
+    parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb")
+    parser.add_argument(
+        "--database", default=None, help="Glue database whose table is to show the new version"
+    )
+    parser.add_argument("--memory", default="1GB", help="DuckDB's limit; more is spilt to disk")
+    return parser.parse_known_args(argv)[0]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the job; the exit status."""
+    args = arguments(argv)
+    started = time.monotonic()
+    engine = engine_named(args.engine, args.memory)
+    try:
+        Prepare(args, engine).run()
+    except BadUpload as refusal:
+        print(f"BadUpload: {' '.join(str(refusal).split())}", file=sys.stderr, flush=True)
+        return 1
+    finally:
+        engine.close()
+    log(phase="done", engine=args.engine, seconds=round(time.monotonic() - started, 3))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
