@@ -37,21 +37,16 @@ class Application:
 
     async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
         try:
-            await self._inner(scope, self._receive_life(receive), self._send_life(send))
+            await self._inner(scope, receive, self._send_life(send))
         except Exception:
             # Hypercorn takes this for an application without a life cycle, and would serve half a server.
             log.exception("the embedded AWS cannot go on")
             os._exit(1)
 
-    def _receive_life(self, receive: Receive) -> Receive:
-        async def receive_life() -> Message:
-            message = await receive()
-            if message["type"] == "lifespan.shutdown":
-                for part in reversed(self._parts):
-                    await asyncio.to_thread(self._stop, part)
-            return message
-
-        return receive_life
+    async def stop(self) -> None:
+        """Stop the parts, the last one first, while requests are still answered: ending jobs send their last lines."""
+        for part in reversed(self._parts):
+            await asyncio.to_thread(self._stop, part)
 
     def _send_life(self, send: Send) -> Send:
         async def send_life(message: Message) -> None:

@@ -52,7 +52,12 @@ async def _serve(application: "Application", listener: int) -> None:
     asked = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
-    await serve(application, config, shutdown_trigger=asked.wait)  # type: ignore[arg-type]
+
+    async def stopped() -> None:
+        await asked.wait()
+        await application.stop()
+
+    await serve(application, config, shutdown_trigger=stopped)  # type: ignore[arg-type]
 
 
 def _announce(root: Path, port: int, ready: int) -> None:
