@@ -55,7 +55,7 @@ def train(container: Container, given: Mapping[str, str]) -> None:
     )
     model = learner.fit(problem, own, _say, container.cores)
     metrics = _measure(model, problem)
-    model = learner.finish(model, problem, own, container.cores)
+    model = learner.finish(model, problem, own, _say, container.cores)
     about = _about(problem.dataset, given, name, own, metrics, learner)
     artifact.write(container.model_dir, model, about, HERE)
     print(f"trained in {time.perf_counter() - started:.2f} s", flush=True)

@@ -52,7 +52,7 @@ def headline(card: Mapping[str, Any]) -> str:
             f"always answering the mean is {blind['mae']:.3g} off"
         )
     return (
-        f"{card['target']} right on {own['accuracy']:.1%} of {rows:,} rows it had not seen; "
+        f"Right about {card['target']} on {own['accuracy']:.1%} of {rows:,} rows it had not seen; "
         f"always answering the majority class is right on {blind['accuracy']:.1%}"
     )
 

@@ -39,7 +39,7 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 td.name{overflow-wrap:anywhere;min-width:8rem}
 tr.leak td{background:var(--badbg)}tr.leak td:last-child{color:var(--bad);font-weight:600}
 .bar{display:inline-block;height:.55rem;border-radius:3px;background:var(--accent);vertical-align:middle;opacity:.75}
-.track{display:inline-block;width:90px;background:var(--line);border-radius:3px;height:.55rem;line-height:0;margin-right:.5rem}
+.track{display:inline-block;width:90px;background:var(--line);border-radius:3px;height:.55rem;line-height:0;margin-right:.5rem;text-align:left}
 .note{color:var(--muted);font-size:.9rem;margin:.2rem 0 .7rem}
 details{margin-top:2.4rem;color:var(--muted);font-size:.9rem}summary{cursor:pointer}
 @media print{main{max-width:none;padding:0}figure,.tile{break-inside:avoid}}

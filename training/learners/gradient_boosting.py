@@ -122,11 +122,18 @@ def fit(
     return Model(booster, encoder, len(problem.dataset.classes or ()))
 
 
-def finish(model: Model, problem: Problem, hyperparameters: Mapping[str, str], threads: int = 1) -> Model:
+def finish(
+    model: Model,
+    problem: Problem,
+    hyperparameters: Mapping[str, str],
+    say: Callable[[str], None],
+    threads: int = 1,
+) -> Model:
     """Return the model to ship: fitted anew on train and validation together, for as many rounds as were best."""
     values = parse(hyperparameters, HYPERPARAMETERS, ALIASES)
     if problem.validation is None or not values["refit"]:
         return model
+    say("fitted again on train and validation together")
     encoder, xgboost = model._encoder, engine()
     parts = [problem.train, problem.validation]
     both = np.concatenate([encoder.matrix(part.columns, len(part)) for part in parts])
