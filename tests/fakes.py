@@ -337,9 +337,12 @@ class FakePorts:
     def reporter(self) -> Any:
         return partial(report.run, ports=self)
 
+    def _seconds(self) -> float:
+        return self.clock.moment.timestamp()
+
     @cached_property
     def champions(self) -> RememberedChampions:
-        return RememberedChampions(self.ledger, now=lambda: self.clock.moment.timestamp())
+        return RememberedChampions(self.ledger, now=self._seconds)
 
 
 class Machine:

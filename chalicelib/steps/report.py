@@ -52,8 +52,8 @@ def _lease(command: RunEnded, ports: Ports) -> Lease | None:
 
 
 def _never_claimed(command: RunEnded, ended: Outcome) -> bool:
-    """What Claim could not take it could not take a second later either: the sweep tries again, at its pace."""
-    return ended.word == "failed" and (command.document.get("error") or {}).get("state") == "Claim"
+    """What could not be claimed now could not be a second later either: the sweep tries again, at its pace."""
+    return ended.word == "failed" and (command.document.get("error") or {}).get("state") in {"Claim", "Sweep"}
 
 
 def _prepared(command: RunEnded, ports: Ports) -> dict[str, Any] | None:

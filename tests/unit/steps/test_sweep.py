@@ -1,0 +1,127 @@
+"""Sweep: every loss it must find, made here one at a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from chalicelib.domain.ledger import PENDING, PREPARED
+from chalicelib.ports import Listed
+from chalicelib.steps import ingest, sweep
+from tests import builders
+from tests.fakes import RELEASED, TROUBLE, FakePorts, Machine
+
+
+def swept(ports: FakePorts) -> dict[str, Any]:
+    return dict(sweep.run(sweep.Sweep(), ports)["repaired"].get("churn", {}))
+
+
+def enter(ports: FakePorts, **upload: Any) -> str:
+    ingest.run(ingest.Ingest(builders.an_upload(**upload)), ports)
+    (name,) = ports.workflow.running()
+    return name
+
+
+def listed(ports: FakePorts, key: str, etag: str = "e1", *, minutes: float = 10) -> None:
+    modified = ports.clock.now() - timedelta(minutes=minutes)
+    ports.documents.listed.append(Listed(key, etag, 10, modified))
+
+
+def test_a_sound_stage_is_left_as_it_is(ports: FakePorts) -> None:
+    enter(ports)
+    listed(ports, "drop/churn/rows.csv")
+    before = dict(ports.ledger.records)
+    assert swept(ports) == {}
+    assert ports.ledger.records == before
+
+
+def test_an_upload_whose_event_was_lost_is_entered_and_run(ports: FakePorts) -> None:
+    listed(ports, "drop/churn/lost.csv")
+    listed(ports, "drop/churn/folder/")
+    found = swept(ports)
+    assert (found["entered"], found["started"] is not None) == (1, True)
+    assert [record.key for record in ports.ledger.objects("churn")] == ["drop/churn/lost.csv"]
+    assert swept(ports) == {}
+
+
+def test_a_young_object_is_left_to_its_event(ports: FakePorts) -> None:
+    listed(ports, "drop/churn/young.csv", minutes=1)
+    assert swept(ports) == {}
+
+
+def test_a_lost_overwrite_becomes_the_newest_upload(ports: FakePorts) -> None:
+    enter(ports, etag="old")
+    listed(ports, "drop/churn/rows.csv", "new")
+    swept(ports)
+    assert [r.etag for r in ports.ledger.objects("churn") if r.verdict == PENDING] == ["new"]
+
+
+def test_the_event_that_comes_after_all_is_the_same_upload(ports: FakePorts) -> None:
+    listed(ports, "drop/churn/late.csv")
+    swept(ports)
+    enter(ports, key="drop/churn/late.csv")
+    assert len(ports.ledger.objects("churn")) == 1
+
+
+def test_a_dead_execution_is_given_its_next_attempt(ports: FakePorts, machine: Machine) -> None:
+    name = enter(ports)
+    machine.claim(name)
+    ports.workflow.executions[name] = "FAILED"
+    assert swept(ports)["restarted"] == name.removesuffix("-1")
+    (again,) = ports.workflow.running()
+    assert again == name.removesuffix("-1") + "-2"
+    document = machine.claim(again)
+    assert document["claim"]["version"] == 2
+    assert document["claim"]["train"]["TrainingJobName"].endswith("-2-train")
+    machine.prepare(again)
+    machine.report(again, **RELEASED)
+    assert [record.verdict for record in ports.ledger.objects("churn")] == [PREPARED]
+
+
+def test_a_run_that_dies_three_times_is_reported_as_failed(ports: FakePorts) -> None:
+    enter(ports)
+    for _ in range(3):
+        (name,) = ports.workflow.running()
+        ports.workflow.executions[name] = "TIMED_OUT"
+        swept(ports)
+    assert ports.workflow.running() == []
+    assert ports.ledger.lease("churn") is None
+    (record,) = ports.ledger.runs("churn")
+    assert (record.state, record.attempt) == ("FAILED", 3)
+    assert "TIMED_OUT" in str(record.reason)
+    assert len(ports.notices.sent) == 1
+
+
+def test_a_lease_taken_but_never_used_is_started_under_the_same_name(ports: FakePorts) -> None:
+    ports.ledger.record(builders.a_record())
+    lease = ports.ledger.take_lease("churn", ports.clock.now())
+    assert lease is not None
+    swept(ports)
+    assert ports.workflow.running() == [lease.execution]
+
+
+def test_a_report_that_died_before_it_let_go_is_completed(ports: FakePorts, machine: Machine) -> None:
+    name = enter(ports)
+    machine.claim(name)
+    machine.prepare(name)
+    lease = ports.ledger.lease("churn")
+    assert lease is not None
+    machine.report(name, **RELEASED)
+    ports.ledger.leases["churn"] = lease  # as if the last write had not been made
+    swept(ports)
+    assert ports.ledger.lease("churn") is None
+    assert ports.workflow.running() == []
+
+
+def test_waiting_uploads_without_a_run_are_started(ports: FakePorts) -> None:
+    ports.ledger.record(builders.a_record())
+    assert swept(ports)["started"] is not None
+
+
+def test_one_project_in_trouble_does_not_keep_the_others_from_being_swept(ports: FakePorts) -> None:
+    ports.ledger.put_project(builders.a_spec(project="other"), builders.AT)
+    ports.ledger.record(builders.a_record())
+    ports.workflow.trouble = TROUBLE
+    answer = sweep.run(sweep.Sweep(), ports)
+    assert answer["projects"] == 2
+    assert list(answer["troubles"]) == ["churn"]
