@@ -56,7 +56,6 @@ class Names:
         self.train_job = f"{place.stage}-{run}-{attempt}-train"
         self.evaluate_job = f"{place.stage}-{run}-{attempt}-eval"
         self.dataset = f"{self.root}/lake/{project}/prepared/version={version:06d}/"
-        self.quarantine = f"{self.root}/lake/{project}/quarantine/version={version:06d}/"
         self.models = f"{self.root}/models/{project}/"
         self.artifact = f"{self.models}{self.train_job}/output/model.tar.gz"
         self.evaluation = f"{self.root}/runs/{run}/evaluate/"
@@ -115,11 +114,10 @@ def prepare_request(names: Names) -> dict[str, Any]:
         "--version": str(names.version),
         "--bucket": names.place.bucket,
         "--database": names.place.glue_database,
-        "--objects": names.of_run("objects.json"),
-        "--spec": names.of_run("project.json"),
-        "--result": names.of_run("prepare.json"),
-        "--output": names.dataset,
-        "--quarantine": names.quarantine,
+        "--objects_uri": names.of_run("objects.json"),
+        "--spec_uri": names.of_run("project.json"),
+        "--result_uri": names.of_run("prepare.json"),
+        "--lake_uri": f"{names.root}/lake/{names.project}/",
     }
     return {"JobName": names.place.glue_job, "Arguments": arguments}
 
