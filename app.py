@@ -142,13 +142,13 @@ def show_endpoint(project: str) -> dict[str, Any]:
     return look.endpoint(inbound.named(project), wiring.ports())
 
 
-@app.door("/projects/{project}/predict", methods=["POST"], content_types=DATA)
+@app.door("/projects/{project}/predict", methods=["POST"], content_types=DATA, step="predict")
 def predict_with(project: str) -> Response:
     """Ask a project's model."""
     return inbound.prediction(predict.run(inbound.predict(app.asked, project), wiring.ports()))
 
 
-@app.door("/predict", methods=["POST"], content_types=DATA)
+@app.door("/predict", methods=["POST"], content_types=DATA, step="predict")
 def predict_with_only() -> Response:
     """Ask the model of the stage's only project."""
     return inbound.prediction(predict.run(inbound.predict(app.asked, None), wiring.ports()))

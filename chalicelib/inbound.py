@@ -91,6 +91,12 @@ def request_id(request: Request | None) -> str:
     return str((request.context if request else {}).get("requestId") or "none")
 
 
+def address(request: Request) -> str:
+    """The path that was asked (Chalice's own `path` is the route's pattern)."""
+    event = request.to_original_event()
+    return str(event.get("path") or event["requestContext"].get("path") or request.path)
+
+
 def prediction(answer: Mapping[str, Any]) -> Response:
     """The model's answer as it is, with who gave it in the headers."""
     headers: dict[str, str | list[str]] = {
@@ -106,11 +112,13 @@ def prediction(answer: Mapping[str, Any]) -> Response:
 class Http(Chalice):
     """Chalice, with every error a problem document and the request's id on every answer."""
 
-    def door(self, path: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """A route whose errors are answered from the table."""
+    def door(
+        self, path: str, *, step: str | None = None, **options: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """A route whose errors are answered from the table; `step` is its name in logs and metrics."""
 
         def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
-            self.route(path, **options)(self._answering(view))
+            self.route(path, **options)(self._answering(view, step or view.__name__))
             return view
 
         return decorate
@@ -131,11 +139,11 @@ class Http(Chalice):
         answer["headers"]["X-Request-Id"] = request_id(request)
         return answer
 
-    def _answering(self, view: Callable[..., Any]) -> Callable[..., Response]:
+    def _answering(self, view: Callable[..., Any], step: str) -> Callable[..., Response]:
         @functools.wraps(view)
         def answer(**parameters: str) -> Response:
             request = self.asked
-            note(step=view.__name__, path=request.path, method=request.method)
+            note(step=step, path=address(request), method=request.method)
             try:
                 told = view(**parameters)
             except PipelineError as error:
@@ -156,7 +164,7 @@ def problem(error: PipelineError, request: Request) -> Response:
         "title": error.title,
         "status": error.status,
         "detail": str(error),
-        "instance": request.path,
+        "instance": address(request),
         "request_id": request_id(request),
         "errors": error.faults,
     }
@@ -188,7 +196,7 @@ def _as_problem(answer: dict[str, Any], request: Request | None) -> dict[str, An
         "title": _TITLES.get(status, "The request could not be answered"),
         "status": status,
         "detail": detail,
-        "instance": request.path if request else "",
+        "instance": address(request) if request else "",
         "request_id": request_id(request),
         "errors": [],
     }

@@ -6,7 +6,9 @@ secrets are never logged. The Powertools Logger and Metrics are built on first u
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -91,9 +93,19 @@ def _directive(dimensions: list[str], units: dict[str, str]) -> dict[str, Any]:
     return {"Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics}
 
 
+class _Stdout(logging.StreamHandler[Any]):
+    """Writes to whatever stdout is now: Lambda's, or the one a test looks at."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stdout
+        super().emit(record)
+
+
 @lru_cache(maxsize=1)
 def _logger() -> Logger:
     from aws_lambda_powertools import Logger as PowertoolsLogger  # noqa: PLC0415  # 50 ms that importing need not pay
 
     # Not the app's name: Chalice configures the logger of that name, and every line would be printed twice.
-    return PowertoolsLogger(service="penstock-pipeline", level="INFO", location=None)
+    return PowertoolsLogger(
+        service="penstock-pipeline", level="INFO", location=None, logger_handler=_Stdout()
+    )

@@ -1,0 +1,252 @@
+"""The doors, through Chalice's own test client: events, states, REST, and every refusal as a problem document."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chalice.test import Client
+
+import app as doors
+from chalicelib import wiring
+from chalicelib.domain.model_version import Champion
+from chalicelib.errors import AwsTrouble, JobFailed, NotReady, PipelineError, Throttled, TimedOut
+from tests import builders
+from tests.fakes import TROUBLE, FakePorts, Machine
+
+ROOT = Path(__file__).parents[3]
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def client(ports: FakePorts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """Chalice's client over the ports in memory; wiring's one function is the seam."""
+    monkeypatch.setattr(wiring, "ports", lambda: ports)
+    monkeypatch.setenv("PENSTOCK_STAGE", "test")
+    with Client(doors.app, stage_name="local", project_dir=str(ROOT)) as made:
+        yield made
+
+
+def ask(client: Client, method: str, path: str, body: Any = None, **headers: str) -> Any:
+    raw = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
+    return client.http.request(method, path, headers={**JSON, **headers}, body=raw or b"")
+
+
+def crown(ports: FakePorts) -> None:
+    ports.ledger.put_champion(
+        Champion("churn", "churn-0001-x", "s3://b/m", "arn", 1, "e1", "c", {}, builders.AT)
+    )
+
+
+def test_an_s3_event_starts_a_run(client: Client, ports: FakePorts) -> None:
+    answer = client.lambda_.invoke("ingest", builders.an_s3_event(key="drop/churn/a b+c äö.csv"))
+    assert answer.payload["outcome"] == "recorded"
+    assert ports.ledger.objects("churn")[0].key == "drop/churn/a b+c äö.csv"
+    assert len(ports.workflow.running()) == 1
+
+
+def test_a_deletion_event_is_told_apart(client: Client, ports: FakePorts) -> None:
+    answer = client.lambda_.invoke("ingest", builders.an_s3_event(deleted=True, **{"version-id": "v"}))
+    assert answer.payload["outcome"] == "deleted"
+
+
+def test_a_states_error_goes_out_under_its_own_name(client: Client) -> None:
+    with pytest.raises(PipelineError) as caught:
+        client.lambda_.invoke("claim", {"project": "churn", "run": "churn-0001-x", "attempt": 1})
+    assert type(caught.value).__name__ == "LeaseLost"
+
+
+def test_a_run_from_claim_to_report(client: Client, ports: FakePorts, machine: Machine) -> None:
+    client.lambda_.invoke("ingest", builders.an_s3_event())
+    (name,) = ports.workflow.running()
+    document = dict(ports.workflow.inputs[name])
+    document["claim"] = client.lambda_.invoke("claim", document).payload
+    assert document["claim"]["claimed_now"] == 1
+    document["error"] = {"state": "Prepare", "Error": "States.Timeout", "Cause": ""}
+    assert client.lambda_.invoke("report", document).payload["outcome"] == "failed"
+    assert client.lambda_.invoke("sweep", {}).payload["projects"] == 1
+
+
+def test_each_call_prints_exactly_one_line_with_its_metrics(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(client, "GET", "/healthz")
+    client.lambda_.invoke("ingest", builders.an_s3_event())
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["Step"] for line in lines] == ["healthz", "ingest"]
+    for line in lines:
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Dimensions"] == [["Stage", "Step"]]
+        assert {metric["Name"] for metric in directive["Metrics"]} <= line.keys()
+        assert line["Stage"] == "local"
+
+
+def test_a_failure_is_in_the_line_and_the_body_is_not(
+    client: Client, ports: FakePorts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crown(ports)
+    ports.predictor.trouble = JobFailed("endpoint e1", "the model failed with 500: boom", "Look.")
+    ask(client, "POST", "/projects/churn/predict", {"text": "a secret of mine"})
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["error"] == "JobFailed"
+    assert json.loads(line)["Step"] == "predict"
+    assert json.loads(line)["path"] == "/projects/churn/predict"
+    assert json.loads(line)["Failures"] == 1.0
+    assert "secret" not in line
+
+
+def test_a_project_is_created_shown_and_listed(client: Client, ports: FakePorts) -> None:
+    spec = builders.a_spec(project="tweets")
+    assert ask(client, "PUT", "/projects/tweets", spec).status_code == 201
+    assert ask(client, "PUT", "/projects/tweets", spec).status_code == 200
+    assert ask(client, "GET", "/projects").json_body == {"projects": ["churn", "tweets"]}
+    assert ask(client, "GET", "/projects/tweets").json_body["spec"] == spec
+
+
+def test_a_bad_spec_names_every_fault(client: Client) -> None:
+    answer = ask(client, "PUT", "/projects/churn", builders.a_spec(task="guess", extra=1))
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert {fault["where"] for fault in answer.json_body["errors"]} == {"", "task"}
+
+
+def test_what_became_of_an_upload(client: Client, ports: FakePorts) -> None:
+    client.lambda_.invoke("ingest", builders.an_s3_event(key="drop/churn/a b.csv"))
+    client.lambda_.invoke("ingest", builders.an_s3_event(key="drop/churn/c.csv"))
+    assert len(ask(client, "GET", "/projects/churn/objects").json_body["objects"]) == 2
+    (told,) = ask(client, "GET", "/projects/churn/objects?key=drop%2Fchurn%2Fa%20b.csv").json_body["objects"]
+    assert (told["key"], told["verdict"], len(told["history"])) == ("drop/churn/a b.csv", "pending", 1)
+
+
+def test_runs_are_started_by_hand_one_at_a_time(client: Client, ports: FakePorts) -> None:
+    assert ask(client, "POST", "/projects/churn/runs").status_code == 409
+    ports.ledger.record(builders.a_record())
+    started = ask(client, "POST", "/projects/churn/runs")
+    assert started.status_code == 202
+    assert ask(client, "POST", "/projects/churn/runs").json_body["type"].endswith("#Conflict")
+    run = started.json_body["run"]
+    assert ask(client, "GET", f"/runs/{run}").json_body["state"] == "RUNNING"
+    assert [one["run"] for one in ask(client, "GET", "/projects/churn/runs").json_body["runs"]] == [run]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/projects/nobody",
+        "/projects/nobody/objects",
+        "/projects/nobody/runs",
+        "/projects/nobody/models",
+        "/projects/nobody/endpoint",
+        "/projects/churn/endpoint",
+        "/runs/churn-0001-x",
+        "/runs/..%2Fx",
+    ],
+)
+def test_what_is_not_there_is_a_404_that_says_what_to_do(client: Client, path: str) -> None:
+    answer = ask(client, "GET", path)
+    assert answer.status_code == 404
+    assert answer.json_body["type"].endswith("#NotFound")
+    assert answer.json_body["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_a_prediction_names_who_gave_it(client: Client, ports: FakePorts) -> None:
+    crown(ports)
+    for path in ("/projects/churn/predict", "/predict"):
+        answer = ask(client, "POST", path, {"instances": [{"age": 3}]})
+        assert answer.status_code == 200
+        assert answer.json_body == ports.predictor.answer
+        assert (answer.headers["X-Penstock-Project"], answer.headers["X-Penstock-Model"]) == (
+            "churn",
+            "churn-0001-x",
+        )
+        assert answer.headers["X-Penstock-Inference-Id"] == answer.headers["X-Request-Id"]
+
+
+def test_csv_goes_through_as_csv(client: Client, ports: FakePorts) -> None:
+    crown(ports)
+    ask(client, "POST", "/predict", b"age,plan\n3,gold\n", **{"Content-Type": "text/csv"})
+    assert ports.predictor.asked[0][1].body == b"age,plan\n3,gold\n"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "retry"),
+    [
+        (Throttled("e", "too many", "Wait."), 429, "1"),
+        (TimedOut("e", "slow", "Fewer rows."), 504, None),
+        (JobFailed("e", "500: boom", "Look."), 502, None),
+        (NotReady("e", "gone", "Look.", status=503), 503, None),
+        (AwsTrouble("e", "away", "Wait."), 503, "2"),
+    ],
+)
+def test_every_trouble_with_a_model_has_its_own_status(
+    client: Client, ports: FakePorts, trouble: PipelineError, status: int, retry: str | None
+) -> None:
+    crown(ports)
+    ports.predictor.trouble = trouble
+    answer = ask(client, "POST", "/predict", {"text": "x"})
+    assert (answer.status_code, answer.json_body["status"]) == (status, status)
+    assert answer.headers.get("Retry-After") == retry
+    assert set(answer.json_body) == {"type", "title", "status", "detail", "instance", "request_id", "errors"}
+
+
+def test_chalices_own_refusals_are_problems_too(client: Client) -> None:
+    answer = ask(client, "POST", "/predict", b"<a/>", **{"Content-Type": "application/xml"})
+    assert (answer.status_code, answer.json_body["status"]) == (415, 415)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_method_an_address_does_not_take_is_a_405(client: Client) -> None:
+    event = {
+        "requestContext": {
+            "resourcePath": "/predict",
+            "httpMethod": "DELETE",
+            "requestId": "r",
+            "path": "/predict",
+        },
+        "headers": {},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "body": None,
+        "isBase64Encoded": False,
+    }
+    answer = doors.app(event, None)
+    assert (answer["statusCode"], json.loads(answer["body"])["status"]) == (405, 405)
+    assert answer["headers"]["Allow"] == "POST"
+
+
+def test_a_bug_is_a_problem_too_and_not_a_stack_trace(client: Client, ports: FakePorts) -> None:
+    del ports.ledger.specs
+    answer = ask(client, "GET", "/projects")
+    assert (answer.status_code, answer.json_body["title"]) == (500, "Pipeline error")
+    assert "Traceback" not in answer.body.decode()
+
+
+def test_trouble_of_the_ledger_is_a_503(client: Client, ports: FakePorts) -> None:
+    ports.ledger.record(builders.a_record())
+    ports.workflow.trouble = TROUBLE
+    assert ask(client, "POST", "/projects/churn/runs").status_code == 503
+
+
+def test_importing_the_app_needs_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PENSTOCK_STAGE", raising=False)
+    importlib.reload(importlib.import_module("chalicelib.observability"))
+
+
+def test_every_function_has_its_policy_and_every_stage_its_name() -> None:
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text())
+    names = {
+        "api_handler",
+        *(f.name for f in doors.app.pure_lambda_functions),
+        *(e.name for e in doors.app.event_sources),
+    }
+    for stage, described in config["stages"].items():
+        assert described["environment_variables"]["PENSTOCK_STAGE"] == stage
+        assert described["lambda_functions"].keys() == names
+        for function in described["lambda_functions"].values():
+            policy = json.loads((ROOT / ".chalice" / function["iam_policy_file"]).read_text())
+            assert all("*" not in statement["Action"] for statement in policy["Statement"])
