@@ -57,10 +57,8 @@ def input_fn(body: str | bytes, content_type: str = JSON) -> Input:
 
 def predict_fn(data: Input, model: "Artifact") -> list[Record]:
     """Return one answer a record; raise an error of status 400 listing the values that cannot be used."""
-    from learners.schema import columns_of  # noqa: PLC0415 - found since model_fn
-
     records = [_with_text(record, model) for record in _named(data, model)]
-    scores = model.model.predict(columns_of(records, model.features), len(records))
+    scores = model.model.predict(model.reader.columns(records), len(records))
     classes = model.classes
     if classes is None:
         return [{"prediction": value} for value in scores.tolist()]
@@ -119,9 +117,9 @@ def _from_csv(text: str) -> list[list[str]]:
 def _named(data: Input, model: "Artifact") -> list[Record]:
     """Return records; CSV rows are named by their header if the first row names a column, else in schema order."""
     if isinstance(data[0], dict):
-        return data  # type: ignore[return-value]
+        return data
     names = [feature.name for feature in model.features]
-    rows: list[list[str]] = data  # type: ignore[assignment]
+    rows: list[list[str]] = data
     header = [cell.strip() for cell in rows[0]]
     if set(header) & set(names):
         names, rows = header, rows[1:]

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import learners
 from learners.errors import BadData
 from learners.problem import Floats, Table
-from learners.schema import Feature, json_schema
+from learners.schema import Feature, Reader, json_schema
 
 FORMAT = 1  # of the manifest; a reader refuses what is newer than itself
 MANIFEST, REQUEST_SCHEMA = "manifest.json", "request.schema.json"
@@ -40,6 +40,7 @@ class Artifact:
     """A loaded model with what its manifest says. `features` are in the order of a CSV without a header."""
 
     model: Model
+    reader: Reader
     manifest: Mapping[str, Any]
 
     @property
@@ -88,7 +89,8 @@ def read(directory: Path) -> Artifact:
         raise BadData(
             f"Not as training left them: {', '.join(altered)}. Fetch the model again or train it again."
         )
-    return Artifact(learners.get(manifest["learner"]).load(directory), manifest)
+    model = learners.get(manifest["learner"]).load(directory)
+    return Artifact(model, Reader(model.features), manifest)
 
 
 def _sha256(path: Path) -> str:

@@ -52,19 +52,27 @@ class Encoder:
 
     def matrix(self, columns: Table, rows: int) -> npt.NDArray[np.float32]:
         """Return the (rows, len(types)) matrix; an absent column is all missing."""
-        out = np.full((rows, len(self.types)), np.nan, dtype=np.float32)
+        out = np.full((rows, len(self.types)), np.nan)
         at = 0
         for feature, codes in zip(self.features, self._codes, strict=True):
             values = columns.get(feature.name)
-            if feature.role == "date":
-                if values is not None:
-                    out[:, at : at + len(DATE_PARTS)] = _date_parts(_dates(values))
-                at += len(DATE_PARTS)
-                continue
+            width = len(DATE_PARTS) if feature.role == "date" else 1
             if values is not None:
-                out[:, at] = _codes(values, codes) if feature.role == "category" else _numbers(values)
-            at += 1
-        return out
+                _fill(out[:, at : at + width], feature.role, values, codes)
+            at += width
+        out[~np.isfinite(out)] = np.nan
+        np.clip(out, -_LARGEST, _LARGEST, out=out)
+        return out.astype(np.float32)
+
+
+def _fill(out: Floats, role: str, values: Any, codes: dict[str, float]) -> None:
+    """Write a column's values into its place of the matrix."""
+    if role == "date":
+        out[:] = _date_parts(_dates(values))
+    elif role == "category":
+        out[:, 0] = _codes(values, codes)
+    else:
+        out[:, 0] = _numbers(values)
 
 
 def _categories(values: Iterable[Any], min_rows: int, max_categories: int) -> list[str]:
@@ -86,12 +94,11 @@ def _codes(values: Iterable[Any], codes: dict[str, float]) -> list[float]:
 def _numbers(values: Any) -> Floats:
     try:
         numbers = np.array(values, dtype=np.float64)
-        if numbers.ndim != 1:
-            raise ValueError
+        if numbers.ndim == 1:
+            return numbers
     except (TypeError, ValueError, OverflowError):
-        numbers = np.array([_number(value) for value in values], dtype=np.float64)
-    np.copyto(numbers, np.nan, where=~np.isfinite(numbers))
-    return np.clip(numbers, -_LARGEST, _LARGEST, out=numbers)
+        pass
+    return np.array([_number(value) for value in values], dtype=np.float64)
 
 
 def _number(value: Any) -> float:
@@ -107,14 +114,14 @@ def _dates(values: Any) -> npt.NDArray[np.datetime64]:
     return np.array([_date(value) for value in values], dtype=_SECOND)
 
 
-def _date(value: Any) -> np.datetime64:
+def _date(value: Any) -> Any:
     try:
         if isinstance(value, str):
             value = datetime.fromisoformat(value)
         if isinstance(value, datetime) and value.tzinfo:
             value = value.astimezone(UTC).replace(tzinfo=None)
         if isinstance(value, date | np.datetime64):  # a datetime is a date
-            return np.datetime64(value, "s")
+            return np.datetime64(value).astype(_SECOND)
     except (ValueError, OverflowError):
         pass
     return np.datetime64("NaT", "s")

@@ -27,26 +27,40 @@ class Feature:
         return {key: value for key, value in asdict(self).items() if value}
 
 
-def columns_of(records: Sequence[dict[str, Any]], features: Sequence[Feature]) -> dict[str, list[Any]]:
-    """Return the records' values by column, typed; raise BadRequest with every fault.
+class Reader:
+    """Reads requests for a model. Made once, since a request of one row should not cost more than its row."""
 
-    Unknown keys are ignored and absent ones are missing values, but a record with no known key at all is a fault.
-    """
-    faults = _strangers(records, features)
-    columns: dict[str, list[Any]] = {}
-    for feature in features:
-        read, name = _reader(feature), feature.name
-        column: list[Any] = []
-        for number, record in enumerate(records):
-            try:
-                column.append(read(record.get(name)))
-            except ValueError as problem:
-                faults.append({"instance": number, "column": name, "problem": str(problem)})
-        columns[name] = column
-    if faults:
-        faults.sort(key=lambda fault: fault["instance"])
-        raise BadRequest(f"{len(faults)} value(s) cannot be used", faults[:MAX_FAULTS])
-    return columns
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self._names = frozenset(feature.name for feature in features)
+        self._readers = [(feature.name, _reader(feature)) for feature in features]
+
+    def columns(self, records: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+        """Return the records' values by column, typed; raise BadRequest with every fault.
+
+        Unknown keys are ignored, absent ones are missing values, but a record with no known key at all is a fault.
+        """
+        faults = self._strangers(records)
+        columns: dict[str, list[Any]] = {}
+        for name, read in self._readers:
+            column: list[Any] = []
+            for number, record in enumerate(records):
+                try:
+                    column.append(read(record.get(name)))
+                except ValueError as problem:
+                    faults.append({"instance": number, "column": name, "problem": str(problem)})
+            columns[name] = column
+        if faults:
+            faults.sort(key=lambda fault: fault["instance"])
+            raise BadRequest(f"{len(faults)} value(s) cannot be used", faults[:MAX_FAULTS])
+        return columns
+
+    def _strangers(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        problem = f"has none of the model's columns: {', '.join(sorted(self._names))}"
+        return [
+            {"instance": number, "column": None, "problem": problem}
+            for number, record in enumerate(records)
+            if self._names.isdisjoint(record)
+        ]
 
 
 def json_schema(features: Sequence[Feature], title: str) -> dict[str, Any]:
@@ -64,16 +78,6 @@ def json_schema(features: Sequence[Feature], title: str) -> dict[str, Any]:
         "required": ["instances"],
         "properties": {"instances": {"type": "array", "minItems": 1, "items": instance}},
     }
-
-
-def _strangers(records: Sequence[dict[str, Any]], features: Sequence[Feature]) -> list[dict[str, Any]]:
-    names = {feature.name for feature in features}
-    problem = f"has none of the model's columns: {', '.join(sorted(names))}"
-    return [
-        {"instance": number, "column": None, "problem": problem}
-        for number, record in enumerate(records)
-        if names.isdisjoint(record)
-    ]
 
 
 def _reader(feature: Feature) -> Callable[[Any], Any]:
@@ -138,14 +142,15 @@ def _date(feature: Feature) -> Callable[[Any], datetime]:
 
 
 def _parsed(text: str, form: str | None) -> datetime:
-    for parse in ((lambda: datetime.strptime(text, form or "")), (lambda: datetime.fromisoformat(text))):  # noqa: DTZ007
-        try:
-            return parse()
-        except ValueError:
-            continue
-    raise ValueError(
-        f"{_shown(text)} is not a date" + (f" like {form} or ISO 8601" if form else " (ISO 8601)")
-    )
+    try:
+        return datetime.strptime(text, form or "%Y-%m-%d")  # noqa: DTZ007 - kept without a zone
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        like = f"like {form} or ISO 8601" if form else "like 2026-01-31 (ISO 8601)"
+        raise ValueError(f"{_shown(text)} is not a date {like}") from None
 
 
 def _naive(value: datetime) -> datetime:
