@@ -5,7 +5,6 @@ Exit 1 and the exit message say what is wrong.
 """
 
 import json
-import sys
 import tarfile
 import tempfile
 import time
@@ -214,4 +213,4 @@ def _put_metrics(container: Container, card: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -136,9 +136,10 @@ def _render(paint: Draw, theme: Theme, height: float) -> bytes:
     paint(axes, theme)
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set_color(theme.ink)
-        label.set_size(9)
+        label.set_fontsize(9)
     out = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(out)
+    FigureCanvasAgg(figure)  # the canvas becomes the figure's own
+    figure.savefig(out, format="png", dpi=DPI)
     return out.getvalue()
 
 

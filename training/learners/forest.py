@@ -70,7 +70,7 @@ class Forest:
     def save(self, path: Path) -> None:
         """Write the arrays."""
         with path.open("wb") as file:
-            np.savez(file, **self._arrays)
+            np.savez(file, allow_pickle=False, **self._arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Forest":

@@ -11,14 +11,14 @@ import numpy as np
 
 from learners.encoding import Encoder
 from learners.errors import BadData
-from learners.hyperparameters import Number, Value, flag, parse
+from learners.hyperparameters import Known, Number, Value, flag, parse
 from learners.problem import Floats, Problem, Rows, Table
 from learners.schema import Feature
 
 MODEL, PREPROCESSING = "model.ubj", "preprocessing.json"
 ROUNDS_UNWATCHED = 200  # when no validation rows can say when to stop
 SPOKEN = 10  # rounds between two progress lines
-HYPERPARAMETERS = {
+HYPERPARAMETERS: Known = {
     "n_estimators": Number(1000, 1, 20000, whole=True),
     "learning_rate": Number(0.05, 1e-4, 1),
     "max_depth": Number(6, 1, 16, whole=True),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from learners.errors import BadData
 
 Value = int | float | bool | str
+Known = Mapping[str, "Number | Choice"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def flag(default: bool) -> Choice:
 
 
 def parse(
-    given: Mapping[str, str], known: Mapping[str, Number | Choice], aliases: Mapping[str, str] | None = None
+    given: Mapping[str, str], known: Known, aliases: Mapping[str, str] | None = None
 ) -> dict[str, Value]:
     """Return every known hyperparameter, given or default; raise BadData listing all faults."""
     names = {alias: name for alias, name in (aliases or {}).items() if alias in given}

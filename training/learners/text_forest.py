@@ -9,7 +9,7 @@ import numpy as np
 
 from learners.errors import BadData
 from learners.forest import Forest, importances
-from learners.hyperparameters import Choice, Number, Value, flag, parse
+from learners.hyperparameters import Choice, Known, Number, Value, flag, parse
 from learners.problem import Floats, Problem, Rows, Table
 from learners.schema import Feature
 from learners.tfidf import TfIdf
@@ -17,14 +17,14 @@ from learners.tfidf import TfIdf
 FOREST, PREPROCESSING = "forest.npz", "preprocessing.json"
 FEW = 8  # texts up to which a full matrix is quicker than a sparse one
 _KEPT_IMPORTANCES = 50
-HYPERPARAMETERS = {
+HYPERPARAMETERS: Known = {
     "n_estimators": Number(200, 1, 5000, whole=True),
     "max_depth": Number(0, 0, 10000, whole=True),  # 0: as deep as it takes
-    "min_samples_leaf": Number(1, 1, 10000, whole=True),
+    "min_samples_leaf": Number(2, 1, 10000, whole=True),
     "max_features": Choice("sqrt", ("sqrt", "log2")),
-    "class_weight": Choice("none", ("none", "balanced", "balanced_subsample")),
+    "class_weight": Choice("balanced_subsample", ("none", "balanced", "balanced_subsample")),
     "ngram_max": Number(2, 1, 3, whole=True),
-    "min_df": Number(2, 1, 10000, whole=True),
+    "min_df": Number(3, 1, 10000, whole=True),
     "max_terms": Number(50_000, 10, 1_000_000, whole=True),
     "refit": flag(True),
     "seed": Number(42, 0, 2**31 - 1, whole=True),

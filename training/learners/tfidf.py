@@ -29,7 +29,7 @@ class TfIdf:
 
     @classmethod
     def fit(cls, texts: Sequence[str], longest: int, min_rows: int, max_terms: int) -> "TfIdf":
-        """Keep the `max_terms` most frequent terms of those in `min_rows` texts or more; raise BadData if there is none."""
+        """Keep the `max_terms` most frequent terms of those in `min_rows` texts; raise BadData if there is none."""
         total: Counter[str] = Counter()
         rows: Counter[str] = Counter()
         for text in texts:
