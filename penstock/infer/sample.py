@@ -1,0 +1,138 @@
+"""Read a bounded, repeatable sample of a table as text, so that every later guess sees the file's own words."""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pandas
+
+from penstock.errors import PenstockError
+
+SAMPLE_ROWS = 50_000
+DELIMITERS = (",", "\t", ";", "|")
+_SQL_QUOTE = "'"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Up to SAMPLE_ROWS rows of a file; every cell is text or None (an empty cell)."""
+
+    file: Path
+    frame: pandas.DataFrame
+    total_rows: int
+
+    @property
+    def rows(self) -> int:
+        """Rows in the sample."""
+        return len(self.frame)
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether the sample is the whole file."""
+        return self.rows >= self.total_rows
+
+
+def read(file: Path, limit: int = SAMPLE_ROWS) -> Sample:
+    """Sample `file` (CSV, TSV, Parquet or JSON lines), or raise a PenstockError that says what is wrong with it."""
+    if not file.is_file():
+        raise PenstockError(
+            str(file), "there is no such file", "Give the path of a CSV, Parquet or JSON-lines file."
+        )
+    source = _source(file)
+    connection = duckdb.connect()
+    try:
+        # One thread makes the reservoir repeatable; the limit keeps a 100 GB file from filling this machine.
+        connection.execute("SET threads = 1; SET memory_limit = '1GB'")
+        counted = connection.execute(f"SELECT count(*) FROM {source}").fetchone()  # noqa: S608 - quoted by _source
+        total = int(counted[0]) if counted else 0
+        clause = f" USING SAMPLE reservoir({limit} ROWS) REPEATABLE (42)" if total > limit else ""
+        frame = connection.execute(f"SELECT COLUMNS(*)::VARCHAR FROM {source}{clause}").df()  # noqa: S608
+    except duckdb.Error as error:
+        raise _unreadable(file, str(error).splitlines()[0]) from error
+    finally:
+        connection.close()
+    return Sample(file, _cleaned(file, frame), total)
+
+
+def _source(file: Path) -> str:
+    """The DuckDB table function that reads `file`, with the path quoted."""
+    path = _quoted(str(file))
+    suffix = file.name.lower().removesuffix(".gz").rpartition(".")[2]
+    if suffix in {"parquet", "pq"}:
+        return f"read_parquet({path})"
+    if suffix in {"json", "jsonl", "ndjson"}:
+        return f"read_json_auto({path})"
+    delimiter = _quoted(_delimiter(file))
+    return (
+        f"read_csv({path}, all_varchar=true, header=true, delim={delimiter}, quote='\"', escape='\"', "
+        "strict_mode=false, null_padding=true, ignore_errors=true)"
+    )
+
+
+def _quoted(text: str) -> str:
+    return _SQL_QUOTE + text.replace(_SQL_QUOTE, _SQL_QUOTE * 2) + _SQL_QUOTE
+
+
+def _delimiter(file: Path) -> str:
+    """The separator that cuts the header into the most columns; also refuses what is plainly no table."""
+    header = _header(file)
+    counts = {mark: _outside_quotes(header).count(mark) for mark in DELIMITERS}
+    best = max(DELIMITERS, key=lambda mark: counts[mark])
+    if not counts[best]:
+        raise _unreadable(file, "its first line has one column only")
+    names = [name.strip().strip('"') for name in header.split(best)]
+    if sum(_is_data(name) for name in names) >= 2:
+        raise PenstockError(
+            str(file),
+            f"its first line looks like data ({', '.join(names[:3])[:80]} …), not like column names",
+            "Add a first line that names the columns.",
+        )
+    return best
+
+
+def _header(file: Path) -> str:
+    if file.name.lower().endswith(".gz"):
+        with gzip.open(file) as packed:
+            start = packed.read(65536)
+    else:
+        with file.open("rb") as plain:
+            start = plain.read(65536)
+    if b"\0" in start:
+        raise _unreadable(file, "it holds binary data, not text")
+    lines = start.decode("utf-8-sig", errors="replace").splitlines()
+    if "\ufffd" in "".join(lines[:-1]):
+        raise PenstockError(
+            str(file), "it is not UTF-8 text", f"Save it as UTF-8: iconv -t UTF-8 '{file.name}'."
+        )
+    if not lines or not lines[0].strip():
+        raise _unreadable(file, "it is empty or its first line is")
+    return lines[0]
+
+
+def _outside_quotes(line: str) -> str:
+    return "".join(line.split('"')[::2])
+
+
+def _is_data(name: str) -> bool:
+    """A header cell that is an address or a number other than a year is a value, not a name."""
+    return "://" in name or (name.replace(".", "", 1).isdigit() and not (len(name) == 4 and name.isdigit()))
+
+
+def _cleaned(file: Path, frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Trim cells and turn blank ones into None."""
+    if frame.empty:
+        raise _unreadable(file, "it has a header but no rows")
+    frame = frame.astype(object)
+    for column in frame.columns:
+        trimmed = frame[column].astype("string").str.strip()
+        frame[column] = trimmed.where(trimmed.ne("").fillna(False), None).astype(object)
+    return frame.where(frame.notna(), None)
+
+
+def _unreadable(file: Path, what: str) -> PenstockError:
+    return PenstockError(
+        str(file),
+        f"it cannot be read as a table: {what}",
+        "Give a CSV with a header line, Parquet or JSON lines.",
+    )
