@@ -1,0 +1,136 @@
+"""SageMaker's wire (`X-Amz-Target` dispatch, errors and times as AWS sends them) and the plane's front, `SageMaker`.
+
+Every operation lives in one of `_MODULES` (see `plane` for how they plug in).
+"""
+
+import asyncio
+import importlib
+import importlib.util
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from types import ModuleType
+from typing import Any
+
+from penstock.localaws.errors import ServiceError
+from penstock.localaws.execution.place import Place
+from penstock.localaws.sagemaker.plane import Clock, Operation, Plane
+from penstock.localaws.sagemaker.validation import Model
+
+log = logging.getLogger("penstock.localaws.sagemaker")
+Response = tuple[int, dict[str, str], bytes]
+
+_MODULES = ("jobs", "registry", "tags", "hosting", "endpoints", "runtime")
+_THREADS = 16
+
+
+class SageMaker:
+    """The service: HTTP requests with `handle_request`, calls in the same process with `call`."""
+
+    def __init__(self, place: Place, clock: Clock | None = None) -> None:
+        self.plane = Plane(place, clock)
+        self._modules = _load_modules()
+        self._operations: dict[str, Operation] = {}
+        for module in self._modules.values():
+            self._operations.update(getattr(module, "OPERATIONS", {}))
+        self._model = Model()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sagemaker")
+
+    def start(self) -> None:
+        """Take up again what a restart interrupted. The embedded AWS must answer already."""
+        for module in self._modules.values():
+            getattr(module, "on_start", _nothing)(self.plane)
+
+    def stop(self) -> None:
+        """End every job and endpoint; what they were is kept."""
+        for module in reversed(self._modules.values()):
+            getattr(module, "on_stop", _nothing)(self.plane)
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self.plane.close()
+
+    def call(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one operation; times in the answer are datetimes. Raises ServiceError."""
+        handler = self._operations.get(operation)
+        if handler is None:
+            raise self._unsupported(operation)
+        return handler(self.plane, self._model.check(operation, params))
+
+    def wait_job(self, kind: str, name: str, stop: threading.Event | None = None) -> dict[str, Any]:
+        """Block until the job (`training`, `processing`) has ended or `stop` is set; returns its Describe answer."""
+        wait: Callable[[Plane, str, str, threading.Event | None], dict[str, Any]] = self._modules[
+            "jobs"
+        ].wait_job
+        return wait(self.plane, kind, name, stop)
+
+    async def handle_request(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
+    ) -> Response:
+        """Answer one HTTP request of the control plane or, for /endpoints/..., of the runtime."""
+        lowered = {name.lower(): value for name, value in headers.items()}
+        if path.startswith("/endpoints/") and "runtime" in self._modules:
+            answer: Response = await self._modules["runtime"].handle(
+                self.plane, method, path, lowered, body, query_params
+            )
+            return answer
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._answer, lowered, body)
+
+    def _answer(self, headers: dict[str, str], body: bytes) -> Response:
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        request_id = str(uuid.uuid4())
+        try:
+            status, document = 200, self.call(operation, _parsed(body))
+        except ServiceError as refused:
+            status, document = refused.status, {"__type": refused.code, "message": refused.message}
+        except Exception:
+            log.exception("SageMaker.%s failed", operation)
+            status, document = (
+                500,
+                {
+                    "__type": "InternalFailure",
+                    "message": f"The embedded SageMaker failed in {operation}; its log has request {request_id}.",
+                },
+            )
+            log.error("that was request %s", request_id)
+        content = json.dumps(document, default=_epoch).encode()
+        answered = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": request_id}
+        return status, answered, content
+
+    def _unsupported(self, operation: str) -> ServiceError:
+        if operation in self._model.operations():
+            return ServiceError(
+                "UnsupportedOperation",
+                f"SageMaker's operation {operation} is not part of the embedded AWS. "
+                f"It has: {', '.join(sorted(self._operations))}.",
+            )
+        return ServiceError("UnknownOperationException", f"SageMaker has no operation {operation!r}.")
+
+
+def _load_modules() -> dict[str, ModuleType]:
+    """The modules there are: a plane without hosting is still one that runs jobs."""
+    package = __name__.rpartition(".")[0]
+    found = {}
+    for name in _MODULES:
+        if importlib.util.find_spec(f"{package}.{name}") is not None:
+            found[name] = importlib.import_module(f"{package}.{name}")
+    return found
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body or b"{}")
+    except ValueError as error:
+        raise ServiceError("SerializationException", f"The request body is not JSON: {error}") from error
+
+
+def _epoch(value: Any) -> float:
+    if isinstance(value, datetime):
+        return round(value.timestamp(), 3)
+    raise TypeError(f"{value!r} cannot be answered as JSON")
+
+
+def _nothing(_plane: Plane) -> None: ...
