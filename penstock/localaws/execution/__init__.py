@@ -1,0 +1,1 @@
+"""Processes of jobs and endpoints: supervised, in their own /opt/ml, with their lines in CloudWatch Logs."""

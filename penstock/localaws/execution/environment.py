@@ -1,0 +1,34 @@
+"""The environment of a job: what it needs and nothing of the person who started the server."""
+
+import os
+import sys
+from pathlib import Path
+
+from penstock.localaws.execution.place import Place
+
+_THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
+
+
+def job_environment(place: Place, home: str, cores: int | None = None) -> dict[str, str]:
+    """The environment of a job with `home` as its own directory and `cores` threads for number crunching."""
+    threads = str(cores or os.cpu_count() or 1)
+    return {
+        "PATH": os.pathsep.join(
+            (str(Path(place.python).parent), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        ),
+        "HOME": home,
+        "TMPDIR": home,
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNOUSERSITE": "1",
+        "MPLCONFIGDIR": home,
+        "MPLBACKEND": "Agg",
+        "AWS_ENDPOINT_URL": place.endpoint_url,
+        "AWS_REGION": place.region,
+        "AWS_DEFAULT_REGION": place.region,
+        "AWS_ACCESS_KEY_ID": place.account,
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **({} if sys.platform == "linux" else {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}),
+        **dict.fromkeys(_THREAD_LIMITS, threads),
+    }
