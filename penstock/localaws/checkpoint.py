@@ -23,7 +23,7 @@ log = logging.getLogger("penstock.localaws")
 
 _INTERVAL = 0.5
 _CHEAP_SECONDS = 0.02
-_SHARE = 20  # a costly service takes at most one part in so many of the time, unless it was changed itself
+_SHARE = 100  # a costly service takes at most one part in so many of the time, unless it was changed itself
 _PATIENT = {
     "cloudwatch_logs": 5.0,
     "cloudwatch": 5.0,

@@ -60,6 +60,46 @@ def document(function_arn: str, *paths: str) -> bytes:
     ).encode()
 
 
+CHATTY = """
+import sys
+def handler(event, context):
+    for number in range(event["lines"]):
+        print("line", number)
+    sys.stderr.write("no newline at the end")
+    if event.get("fail"):
+        raise ValueError("on purpose")
+"""
+
+
+@pytest.mark.parametrize("event", [{"lines": 0}, {"lines": 500}, {"lines": 3, "fail": True}])
+def test_a_functions_lines_are_all_in_its_log_and_nothing_else(
+    embedded_aws: EmbeddedAws, event: dict[str, Any]
+) -> None:
+    name = f"chatty-{uuid.uuid4().hex[:8]}"
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as made:
+        made.writestr("app.py", CHATTY)
+    embedded_aws.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.11",
+        Role=ROLE,
+        Handler="app.handler",
+        Code={"ZipFile": content.getvalue()},
+    )
+    for _ in range(2):
+        embedded_aws.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].close()
+    logs = embedded_aws.client("logs")
+    expected = [*(f"line {number}" for number in range(event["lines"])), "no newline at the end"]
+    streams = logs.describe_log_streams(logGroupName=f"/aws/lambda/{name}")["logStreams"]
+    assert len(streams) == 2
+    for stream in streams:
+        events = logs.get_log_events(
+            logGroupName=f"/aws/lambda/{name}", logStreamName=stream["logStreamName"]
+        )["events"]
+        assert [line["message"] for line in events][1:-2][: len(expected)] == expected
+        assert not any("\x1e" in line["message"] for line in events)
+
+
 def get(aws: EmbeddedAws, api: str, path: str) -> tuple[int, bytes]:
     try:
         with urllib.request.urlopen(f"{aws.endpoint_url}/restapis/{api}/api/_user_request_{path}") as answer:
