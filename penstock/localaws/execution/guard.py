@@ -5,9 +5,9 @@ between the request and the job's first line. It reads orders from standard inpu
 `K` kills it; when the input ends, whoever started us is gone, kill -9 or not, and so is the job. Exits with the job's
 code, 128 + N for signal N, 127 when the command cannot be started, 126 when the jail cannot be built.
 
-MODE `pid`: user, mount and process namespaces: the job sees BASE (unless empty) as /opt/ml, and the kernel kills every process of it
-when its first one ends. `mount`: user and mount namespaces only. `plain`: none. In the last two, orphans of the job
-become our children (Linux) and are killed one by one; its process group is killed in any case.
+MODE `pid`: user, mount and process namespaces: the job sees BASE (unless empty) as /opt/ml, and the kernel kills every
+process of it when its first one ends. `mount`: user and mount namespaces only. `plain`: none. In the last two, orphans
+of the job become our children (Linux) and are killed one by one; its process group is killed in any case.
 """
 
 from __future__ import annotations

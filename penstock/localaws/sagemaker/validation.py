@@ -119,7 +119,7 @@ class Model:
         def check(value: Any, path: str) -> Iterator[str]:
             _expect(value, dict, "Map", path)
             yield from _faults(value, path, constraints)
-            for part, pairs in (("keys", [(k, k) for k in value]), ("values", list(value.items()))):
+            for part, pairs in (("keys", [(k, k) for k in value]), ("value", list(value.items()))):
                 inner = key if part == "keys" else item_check
                 texts = [text for name, item in pairs for text in inner(item, f"{path}.{name}.member")]
                 if texts:
@@ -149,11 +149,16 @@ def _join(path: str, name: str) -> str:
 
 
 def _shown(value: Any) -> str:
+    """A value as AWS prints it (Java's toString), cut where it only fills the screen."""
+    return _printed(value)[:1024]
+
+
+def _printed(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}={_shown(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}={_printed(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_shown(item) for item in value) + "]"
-    return str(value)[:2048]
+        return "[" + ", ".join(_printed(item) for item in value) + "]"
+    return str(value)
 
 
 def _faults(value: Any, path: str, constraints: list[tuple[Callable[[Any], bool], str]]) -> Iterator[str]:
