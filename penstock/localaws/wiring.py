@@ -27,6 +27,7 @@ from penstock.localaws.extension import (
     sagemaker_tasks,
     snapshots,
     stack_properties,
+    state_limits,
     task_scope,
     wake_sweeps,
 )
@@ -42,6 +43,7 @@ _PLAIN_HOOKS = (
     s3_events,
     log_limits,
     task_scope,
+    state_limits,
     glue_tasks,
     machine_metrics,
     stack_properties,

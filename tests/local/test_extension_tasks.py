@@ -11,7 +11,14 @@ import pytest
 from ministack.services import glue, stepfunctions
 
 from penstock.localaws.errors import ServiceError
-from penstock.localaws.extension import glue_jobs, glue_tasks, sagemaker_service, sagemaker_tasks, task_scope
+from penstock.localaws.extension import (
+    glue_jobs,
+    glue_tasks,
+    sagemaker_service,
+    sagemaker_tasks,
+    state_limits,
+    task_scope,
+)
 from tests.local.conftest import until
 
 STARTED = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
@@ -82,6 +89,7 @@ class Scripts:
 def installed() -> Iterator[tuple[Jobs, Scripts]]:
     jobs, scripts = Jobs(), Scripts()
     task_scope.install()
+    state_limits.install()
     sagemaker_service.install(jobs)
     sagemaker_tasks.install(jobs)
     glue_jobs.install(scripts)
@@ -325,3 +333,19 @@ def test_runs_of_a_server_that_is_gone_are_failed_when_state_is_restored(glue_jo
     (run,) = glue._job_runs[glue_job]
     assert run["JobRunState"] == "FAILED"
     assert "embedded AWS stopped" in run["ErrorMessage"]
+
+
+def test_a_result_over_256_kib_ends_the_execution_and_is_not_caught_by_all(jobs: Jobs) -> None:
+    name = name_of()
+    catch = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
+    arn = start(SYNC, {"TrainingJobName": name, "RoleArn": "x" * 200_000}, Catch=catch)
+    until(lambda: name in jobs.described)
+    jobs.described[name]["FailureReason"] = "y" * 100_000
+    jobs.end(name, "Completed")
+    execution = ended(arn)
+    assert (execution["status"], execution["error"]) == ("FAILED", "States.DataLimitExceeded")
+    assert "exceeding the maximum number of bytes" in execution["cause"]
+
+
+def test_an_input_over_256_kib_is_refused(jobs: Jobs) -> None:
+    assert stepfunctions._start_execution({"input": json.dumps("x" * state_limits.LIMIT)})[0] == 400
