@@ -14,8 +14,7 @@ Pure `Table → Table`, in Ibis, so that DuckDB and Spark do the same. What coun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import ibis
 import ibis.expr.types as ir
@@ -27,16 +26,9 @@ FAULT = "struct<column: string, value: string, reason: string>"
 LONGEST_VALUE = 200  # characters of a value quoted in a fault; the whole of it is in the quarantined record
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _LARGEST = 1.7976931348623157e308
+BOOKKEEPING = frozenset({"_row", "_source", "_number", "_problem", "_text", "_digest"})
 EMPTY = ("N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "<NA>")
 _VERBATIM = frozenset({"text", "ignore"})
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One column's value for the model and what may be wrong with it: (condition, reason) pairs."""
-
-    value: ir.Value
-    faults: Sequence[tuple[ir.BooleanValue, str]] = ()
 
 
 def apply(raw: ir.Table, spec: Spec) -> ir.Table:
@@ -50,24 +42,105 @@ def apply(raw: ir.Table, spec: Spec) -> ir.Table:
         the bookkeeping columns but `_problem`, the columns (typed; those outside the spec as they were),
         `_faults` (array of column, value, reason; empty for a good row), `_record` (a faulty row as it was, else null).
     """
-    columns = [name for name in raw.columns if name not in _BOOKKEEPING]
-    cells = {column.name: _cell(raw[column.name], column, spec) for column in spec.columns}
-    sound = raw["_problem"].isnull()
-    faults = [_fault("", raw["_text"], raw["_problem"], ~sound)]
-    for column in spec.columns:
-        for wrong, reason in cells[column.name].faults:
-            faults.append(_fault(column.name, raw[column.name], ibis.literal(reason), sound & wrong))
-    listed = ibis.array(faults).filter(lambda fault: fault.notnull())
-    record = ibis.map(ibis.array(columns), ibis.array([raw[name] for name in columns]))
-    return raw.select(
-        *(name for name in raw.columns if name in _BOOKKEEPING and name != "_problem"),
-        *((cells[name].value if name in cells else _kept(raw[name])).name(name) for name in columns),
-        _faults=listed,
-        _record=ibis.cases((sound & (listed.length() > 0), record)),
+    columns = [name for name in raw.columns if name not in BOOKKEEPING]
+    # A view between two stages keeps Ibis from writing each stage's expressions out wherever the next one uses them:
+    # without it the SQL of 7 columns is 60 kB and takes DuckDB a second to plan.
+    given = raw.mutate(
+        **{_given(place): _cleaned(raw, column) for place, column in enumerate(spec.columns)}
+    ).view()
+    typed = given.mutate(
+        **{_value(place): _typed(given, place, column, spec) for place, column in enumerate(spec.columns)}
+    ).view()
+    judged = typed.mutate(_faults=_faults(typed, spec)).view()
+    places = {column.name: place for place, column in enumerate(spec.columns)}
+    return judged.select(
+        *(name for name in raw.columns if name in BOOKKEEPING and name != "_problem"),
+        *(_final(judged, name, places).name(name) for name in columns),
+        "_faults",
+        _record=_record(judged, columns),
     )
 
 
-_BOOKKEEPING = frozenset({"_row", "_source", "_number", "_problem", "_text", "_digest"})
+def _given(place: int) -> str:
+    return f"_given_{place}"
+
+
+def _value(place: int) -> str:
+    return f"_value_{place}"
+
+
+def _cleaned(raw: ir.Table, column: Column) -> ir.StringValue:
+    """The cell without white space around it; null when it is empty."""
+    given = raw[column.name].strip().nullif("")
+    if column.role in _VERBATIM:
+        return given
+    return ibis.cases((given.notin([marker for marker in EMPTY if marker not in column.null_values]), given))
+
+
+def _present(table: ir.Table, place: int, column: Column) -> ir.StringValue:
+    """The cell, null also when it is one of the column's null values."""
+    given = table[_given(place)]
+    return ibis.cases((given.notin(column.null_values), given)) if column.null_values else given
+
+
+def _typed(given: ir.Table, place: int, column: Column, spec: Spec) -> ir.Value:
+    present = _present(given, place, column)
+    if column.role == "date":
+        return dates.parse(present, column.format)
+    if column.role == "number":
+        return _number(present)
+    if column.role in _VERBATIM:
+        return ibis.cases((present.notnull(), given[column.name]))
+    return _label(present, column, spec) if column.role == "label" else present
+
+
+def _number(present: ir.StringValue) -> ir.FloatingValue:
+    number = ibis.cases((present.re_search(_NUMBER), present.try_cast("float64")))
+    # Not isinf(): Ibis 12 compiles it to a constant on Spark.
+    return ibis.cases((number.abs() <= _LARGEST, number))
+
+
+def _label(present: ir.StringValue, column: Column, spec: Spec) -> ir.Value:
+    if column.above is not None:
+        number = _number(present)
+        return ibis.cases((number > column.above, "1"), (number.notnull(), "0"))
+    if not spec.classification:
+        return _number(present)
+    return ibis.cases((present.isin(spec.labels), present)) if spec.labels else present
+
+
+def _faults(typed: ir.Table, spec: Spec) -> ir.ArrayValue:
+    sound = typed["_problem"].isnull()
+    found = [_fault("", typed["_text"], typed["_problem"], ~sound)]
+    for place, column in enumerate(spec.columns):
+        present, value = _present(typed, place, column), typed[_value(place)]
+        reason = _reason(column, spec)
+        if column.required:
+            wrong = typed[_given(place)].isnull()
+            found.append(
+                _fault(column.name, typed[column.name], ibis.literal("is required and empty"), sound & wrong)
+            )
+        if reason:
+            wrong = present.notnull() & value.isnull()
+            found.append(_fault(column.name, typed[column.name], ibis.literal(reason), sound & wrong))
+    return ibis.array(found).filter(lambda fault: fault.notnull())
+
+
+def _reason(column: Column, spec: Spec) -> str | None:
+    """What is wrong with a cell that is there and has no value; None where every text is a value."""
+    if column.role == "date":
+        return f"is not a date {f'of the format {column.format}' if column.format else 'as of ISO 8601 (2022-03-21)'}"
+    if column.role == "number" or (
+        column.role == "label" and (column.above is not None or not spec.classification)
+    ):
+        return (
+            "is not a number (or too large for one); if it stands for a missing one, list it in null_values"
+        )
+    if column.role == "label" and spec.labels:
+        return (
+            f"is not one of the labels: {', '.join(spec.labels[:20])}{', …' if len(spec.labels) > 20 else ''}"
+        )
+    return None
 
 
 def _fault(
@@ -77,63 +150,12 @@ def _fault(
     return ibis.cases((wrong, ibis.struct(parts, type=FAULT)), else_=ibis.null(FAULT))
 
 
-def _kept(text: ir.StringValue) -> ir.StringValue:
-    return ibis.cases((text.strip() != "", text))
+def _final(judged: ir.Table, name: str, places: Mapping[str, int]) -> ir.Value:
+    if name in places:
+        return judged[_value(places[name])]
+    return ibis.cases((judged[name].strip() != "", judged[name]))
 
 
-def _cell(text: ir.StringValue, column: Column, spec: Spec) -> Cell:
-    given = present = text.strip().nullif("")
-    if column.null_values:
-        present = ibis.cases((given.notin(column.null_values), given))
-    empty = [marker for marker in EMPTY if marker not in column.null_values]
-    if column.role not in _VERBATIM:
-        given, present = (ibis.cases((value.notin(empty), value)) for value in (given, present))
-    cell = _typed(text, present, column, spec)
-    if not column.required:
-        return cell
-    return Cell(cell.value, [(given.isnull(), "is required and empty"), *cell.faults])
-
-
-def _typed(text: ir.StringValue, present: ir.StringValue, column: Column, spec: Spec) -> Cell:
-    if column.role == "number":
-        return _number(present)
-    if column.role == "date":
-        moment = dates.parse(present, column.format)
-        form = f"of the format {column.format}" if column.format else "as of ISO 8601 (2022-03-21)"
-        return Cell(moment, [(present.notnull() & moment.isnull(), f"is not a date {form}")])
-    if column.role == "label":
-        return _label(present, column, spec)
-    if column.role in _VERBATIM:
-        return Cell(ibis.cases((present.notnull(), text)))
-    return Cell(present)
-
-
-def _number(present: ir.StringValue) -> Cell:
-    written = present.re_search(_NUMBER)
-    number = ibis.cases((written, present.try_cast("float64")))
-    # Not isinf(): Ibis 12 compiles it to a constant on Spark.
-    large = written & (number.isnull() | (number.abs() > _LARGEST))
-    return Cell(
-        ibis.cases((number.abs() <= _LARGEST, number)),
-        [
-            (
-                present.notnull() & ~written,
-                "is not a number; if it stands for a missing one, list it in null_values",
-            ),
-            (large, "is too large for a number"),
-        ],
-    )
-
-
-def _label(present: ir.StringValue, column: Column, spec: Spec) -> Cell:
-    if column.above is not None:
-        number = _number(present)
-        return Cell(
-            ibis.cases((number.value > column.above, "1"), (number.value.notnull(), "0")), number.faults
-        )
-    if not spec.classification:
-        return _number(present)
-    if not spec.labels:
-        return Cell(present)
-    allowed = ", ".join(spec.labels[:20]) + (", …" if len(spec.labels) > 20 else "")
-    return Cell(present, [(present.notin(spec.labels), f"is not one of the labels: {allowed}")])
+def _record(judged: ir.Table, columns: Sequence[str]) -> ir.MapValue:
+    record = ibis.map(ibis.array(list(columns)), ibis.array([judged[name] for name in columns]))
+    return ibis.cases((judged["_problem"].isnull() & (judged["_faults"].length() > 0), record))

@@ -36,6 +36,7 @@ class DuckDbEngine:
             memory_limit=memory,
             preserve_insertion_order=True,
         )
+        self._ibis.raw_sql("PRAGMA disable_checkpoint_on_shutdown")  # the file is thrown away
 
     def look(self, drops: Sequence[Drop], spec: Spec) -> list[Source]:
         """Fetch with a small pool of threads: most of the time is waiting for S3."""
@@ -53,13 +54,15 @@ class DuckDbEngine:
         return self._ibis.create_table(name, table)
 
     def small(self, table: pa.Table) -> ir.Table:
-        """An in-memory table."""
-        return ibis.memtable(table)
+        """As it is, in memory."""
+        self._ibis.con.register("small", table)
+        return self._ibis.table("small")
 
     def rows(self, table: ir.Table) -> list[dict[str, Any]]:
-        """Through Arrow."""
-        result: list[dict[str, Any]] = self._ibis.to_pyarrow(table).to_pylist()
-        return result
+        """By DuckDB itself: Ibis's own way imports pandas, 0.4 s of a job that needs 3."""
+        found = self._ibis.con.execute(self._ibis.compile(table))
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def write(self, table: ir.Table, uri: str) -> None:
         """One file, written locally and then uploaded, so S3 never holds half of it."""

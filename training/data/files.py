@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +17,9 @@ from data.errors import RefusedObject
 from data.spec import Spec
 
 SAMPLE = 1 << 20  # bytes of a file its dialect is guessed from
-RESERVED = frozenset(
-    {"_row", "_source", "_number", "_problem", "_text", "_faults", "_record", "_side", "_position"}
+RESERVED = re.compile(
+    r"_(row|source|number|problem|text|digest|faults|record|side|position|dealt|(given|value)_\d+)",
+    re.IGNORECASE,
 )
 
 
@@ -36,7 +38,7 @@ def check(s3: Any, drop: store.Drop, folder: str, spec: Spec) -> Source:
     """Fetch one object into a folder and judge it. Never raises for what is in the object."""
     path = os.path.join(folder, f"{drop.ordinal}.csv")
     try:
-        _fetch(s3, drop, path)
+        fetch(s3, drop, path)
         dialect = _dialect(path, spec)
         header = _header(dialect, spec)
     except RefusedObject as refusal:
@@ -56,7 +58,12 @@ def same_spelling(sources: Sequence[Source]) -> list[Source]:
     return result
 
 
-def _fetch(s3: Any, drop: store.Drop, path: str) -> None:
+def fetch(s3: Any, drop: store.Drop, path: str) -> None:
+    """Stream an object to a file, unpacked, verified, as checked text.
+
+    Raises:
+        RefusedObject: it is not what was announced, or no text.
+    """
     digest = hashlib.md5(usedforsecurity=False)
     size = 0
 
@@ -119,7 +126,7 @@ def _twice(header: Sequence[str]) -> str | None:
 
 
 def _reserved(header: Sequence[str]) -> str | None:
-    taken = [name for name in header if name.lower() in RESERVED]
+    taken = [name for name in header if RESERVED.fullmatch(name)]
     return (
         f"the header uses {_list(taken)}, which Penstock keeps for itself; rename the column"
         if taken

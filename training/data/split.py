@@ -37,9 +37,9 @@ def fingerprint(raw: ir.Table, spec: Spec) -> ir.Table:
 
 def apply(judged: ir.Table, spec: Spec) -> ir.Table:
     """Replace `_digest` by `_side`: quarantined, unlabelled, train, validation, test (or `LABELLED`, for shuffled)."""
-    dealt = (
-        ibis.literal(LABELLED) if spec.split.method == "shuffled" else _by_hash(judged["_digest"], spec.split)
-    )
+    judged = judged.view()  # as in data/contract.py
+    shuffle = spec.split.method == "shuffled"
+    dealt = ibis.literal(LABELLED) if shuffle else _by_hash(judged["_digest"], spec.split)
     side = ibis.cases(
         (judged["_faults"].length() > 0, "quarantined"),
         (judged[spec.label.name].isnull(), "unlabelled"),
