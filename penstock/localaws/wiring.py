@@ -6,6 +6,7 @@ Imports MiniStack, which reads its settings from the environment when imported: 
 import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ministack.app
@@ -73,23 +74,27 @@ def _saved(service: str) -> None:
         snapshots.forget_unreferenced()
 
 
+def _place(root: Path, port: int) -> Any:
+    from penstock.localaws.execution.place import Place  # noqa: PLC0415
+
+    return Place(
+        root=root,
+        endpoint_url=endpoint_url(port),
+        region=REGION,
+        account=ACCOUNT,
+        python=sys.executable,
+        serving_root=CODE_ROOT,
+    )
+
+
 def _plane(where: Layout, port: int) -> Any:
     """The SageMaker plane."""
     try:
-        from penstock.localaws.sagemaker import Place, SageMaker  # type: ignore # noqa: PLC0415
+        from penstock.localaws.sagemaker import SageMaker  # noqa: PLC0415
     except ImportError:
         log.exception("there is no SageMaker plane")
         return None
-    return SageMaker(
-        Place(
-            root=where.sagemaker,
-            endpoint_url=endpoint_url(port),
-            region=REGION,
-            account=ACCOUNT,
-            python=sys.executable,
-            serving_root=CODE_ROOT,
-        )
-    )
+    return SageMaker(_place(where.sagemaker, port))
 
 
 class _NoGlue(Part):
@@ -101,5 +106,10 @@ class _NoGlue(Part):
     def stop_run(self, _run_id: str) -> None: ...
 
 
-def _glue_runner(_where: Layout, _port: int) -> Any:
-    return _NoGlue()
+def _glue_runner(where: Layout, port: int) -> Any:
+    try:
+        from penstock.localaws.glue import GlueRunner  # type: ignore # noqa: PLC0415
+    except ImportError:
+        log.exception("there is no Glue runner")
+        return _NoGlue()
+    return GlueRunner(_place(where.glue, port))
