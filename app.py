@@ -30,7 +30,7 @@ DATA = ["application/json", "text/csv"]
 def ingest_upload(event: Any) -> dict[str, Any]:
     """An object was created or deleted below drop/."""
     answer = ingest.run(ingest.Ingest(inbound.upload(event.to_dict())), wiring.ports())
-    note(step="ingest", **answer)
+    note(step="ingest", verdict=answer["outcome"], project=answer["project"], run=answer["run"])
     return answer
 
 

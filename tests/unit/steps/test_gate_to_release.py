@@ -123,7 +123,7 @@ def test_a_version_waits_for_a_person_when_the_project_says_so(ports: FakePorts,
 
 def test_a_first_release_creates_probes_and_crowns(ports: FakePorts, document: dict[str, Any]) -> None:
     begun = step(ports, registered(ports, document))
-    assert (begun["release"]["status"], begun["release"]["wait_seconds"]) == ("updating", 3)
+    assert (begun["release"]["status"], begun["release"]["wait_seconds"]) == ("updating", 1)
     assert step(ports, begun)["release"]["status"] == "updating"
     ports.endpoints.settle(ENDPOINT)
     assert step(ports, begun)["release"]["status"] == "released"
