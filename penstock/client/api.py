@@ -1,0 +1,118 @@
+"""The stage's REST API: JSON in, JSON out, and its problem documents as errors for a person."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+
+from penstock.errors import PenstockError
+
+_READ_SECONDS = 60.0  # longer than API Gateway's own 29 s, so that its answer is the one seen
+
+
+class Refused(PenstockError):
+    """The API answered with a problem; `status` is the HTTP status, `problem` the whole document."""
+
+    def __init__(self, where: str, what: str, do_next: str, status: int, problem: Mapping[str, Any]) -> None:
+        super().__init__(where, what, do_next)
+        self.status = status
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the headers (any case) and the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Api:
+    """A stage's API at `url` (no slash at its end)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        timeout = urllib3.Timeout(connect=5.0, read=_READ_SECONDS)
+        self._http = urllib3.PoolManager(timeout=timeout, retries=urllib3.Retry(0, connect=2, read=0))
+
+    def send(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One request. Raises Refused for 4xx and 5xx, PenstockError when nothing answers."""
+        try:
+            answer = self._http.request(method, self.url + path, body=body, headers=dict(headers or {}))
+        except urllib3.exceptions.HTTPError as error:
+            raise PenstockError(
+                f"{method} {path}",
+                f"the API at {self.url} does not answer ({type(error).__name__})",
+                "See `penstock status`, and deploy with `penstock deploy`.",
+            ) from error
+        if answer.status >= 400:
+            raise refused(method, path, answer.status, answer.data)
+        return Answer(answer.status, answer.headers, answer.data)
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The JSON document at `path`."""
+        document: dict[str, Any] = json.loads(self.send("GET", path).body)
+        return document
+
+    def put(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Store a JSON document at `path`."""
+        body = json.dumps(document).encode()
+        told: dict[str, Any] = json.loads(
+            self.send("PUT", path, body, {"Content-Type": "application/json"}).body
+        )
+        return told
+
+    def objects(self, project: str, key: str) -> list[dict[str, Any]]:
+        """Every upload of one key with its story, oldest first; none when the project knows nothing of it."""
+        try:
+            found: list[dict[str, Any]] = self.get(f"{of(project)}/objects?key={quote(key, safe='')}")[
+                "objects"
+            ]
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return []
+        return found
+
+    def runs(self, project: str) -> list[dict[str, Any]]:
+        """The project's runs, newest first."""
+        found: list[dict[str, Any]] = self.get(f"{of(project)}/runs")["runs"]
+        return found
+
+    def run(self, run: str) -> dict[str, Any]:
+        """One run."""
+        return self.get(f"/runs/{quote(run, safe='')}")
+
+
+def of(project: str) -> str:
+    """The path of a project."""
+    return f"/projects/{quote(project, safe='')}"
+
+
+def refused(method: str, path: str, status: int, body: bytes) -> Refused:
+    """A problem document as an error; anything else that is no success, as well as it can be said."""
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
+    faults = [
+        f"{fault.get('where') or 'the document'}: {fault.get('problem')}"
+        for fault in problem.get("errors", [])
+    ]
+    said = str(
+        problem.get("detail")
+        or problem.get("title")
+        or problem.get("message")
+        or body[:300].decode(errors="replace")
+    )
+    what = "\n  - ".join([f"{status}, {said.rstrip('.')}", *faults])
+    asked = problem.get("request_id")
+    return Refused(f"{method} {path}", what, f"Its request id is {asked}." if asked else "", status, problem)

@@ -1,0 +1,56 @@
+"""A run's execution history as a list of states with their times: pure, from Step Functions' own events."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+# The Task states in the order a run that goes well takes them; tests/architecture compares this with the machine.
+STATES = ("Claim", "Prepare", "Train", "Evaluate", "Gate", "Register", "Release", "Report")
+RUNNING, DONE, FAILED = "running", "done", "failed"
+_FAILURES = ("TaskFailed", "TaskTimedOut", "TaskSubmitFailed", "TaskStartFailed", "LambdaFunctionFailed")
+_TRIED = ("TaskScheduled", "LambdaFunctionScheduled")
+_SUCCESSES = ("TaskSucceeded", "LambdaFunctionSucceeded")
+
+
+@dataclass(frozen=True)
+class State:
+    """One Task state of a run; `seconds` counts to its end, or to `now` while it runs."""
+
+    name: str
+    started: datetime
+    ended: datetime | None = None
+    status: str = RUNNING
+
+    def seconds(self, now: datetime) -> float:
+        """How long it took, or has taken by `now`."""
+        return max(0.0, ((self.ended or now) - self.started).total_seconds())
+
+
+def states(events: Iterable[Mapping[str, Any]]) -> list[State]:
+    """The Task states entered so far, in order. A state entered again (Release, until it serves) stays one."""
+    found: dict[str, State] = {}
+    current: str | None = None
+    for event in events:
+        kind, at = str(event["type"]), event["timestamp"]
+        if kind == "TaskStateEntered":
+            current = str(event["stateEnteredEventDetails"]["name"])
+            begun = found.get(current) or State(current, at)
+            found[current] = replace(begun, ended=None, status=RUNNING)
+        elif current and kind in _FAILURES:
+            found[current] = replace(found[current], ended=at, status=FAILED)
+        elif current and kind in _SUCCESSES:
+            found[current] = replace(found[current], ended=at, status=DONE)
+        elif current and kind in _TRIED:
+            found[current] = replace(found[current], ended=None, status=RUNNING)
+        elif kind == "TaskStateExited":
+            _leave(found, str(event["stateExitedEventDetails"]["name"]), at)
+            current = None
+    return list(found.values())
+
+
+def _leave(found: dict[str, State], name: str, at: datetime) -> None:
+    """A state that is left is over; it failed if its last attempt did."""
+    state = found.get(name)
+    if state is not None:
+        found[name] = replace(state, ended=at, status=FAILED if state.status == FAILED else DONE)
