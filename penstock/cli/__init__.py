@@ -1,0 +1,1 @@
+"""The command line: one word a file, named like the step or the thing it is about."""
