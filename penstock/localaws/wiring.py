@@ -3,16 +3,15 @@
 Imports MiniStack, which reads its settings from the environment when imported: only the server imports this module.
 """
 
-import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import ministack.app
 
 from penstock.localaws.application import Application
 from penstock.localaws.checkpoint import Checkpoint
+from penstock.localaws.execution.place import Place
 from penstock.localaws.extension import (
     activity,
     glue_jobs,
@@ -32,10 +31,11 @@ from penstock.localaws.extension import (
     task_scope,
     wake_sweeps,
 )
+from penstock.localaws.glue import GlueRunner
 from penstock.localaws.part import Part
+from penstock.localaws.sagemaker import SageMaker
 from penstock.localaws.settings import ACCOUNT, CODE_ROOT, REGION, Layout, endpoint_url
 
-log = logging.getLogger("penstock.localaws")
 _PLAIN_HOOKS = (
     rest_import,
     lambda_active,
@@ -56,16 +56,14 @@ def build(where: Layout, port: int, announce: Callable[[], None]) -> Application
     """Install the extension into MiniStack and return the application to serve."""
     for hook in _PLAIN_HOOKS:
         hook.install()
-    runner, plane = _glue_runner(where, port), _plane(where, port)
+    runner, plane = GlueRunner(_place(where.glue, port)), SageMaker(_place(where.sagemaker, port))
+    runner.start()  # it empties its directory: before the first run, not beside it
     glue_jobs.install(runner)
-    parts: list[Part] = [runner]
-    if plane is not None:
-        sagemaker_service.install(plane)
-        sagemaker_tasks.install(plane)
-        parts.append(plane)
+    sagemaker_service.install(plane)
+    sagemaker_tasks.install(plane)
     checkpoint = Checkpoint(where.state, ministack.app._build_persistence_save_dict, snapshots.take, _saved)
     activity.install(checkpoint.touch)
-    parts = [checkpoint, *parts, wake_sweeps.Waker()]
+    parts = [checkpoint, _Glue(runner), _SageMaker(plane), wake_sweeps.Waker()]
     return Application(ministack.app.app, parts, checkpoint.touch, announce)
 
 
@@ -74,9 +72,7 @@ def _saved(service: str) -> None:
         snapshots.forget_unreferenced()
 
 
-def _place(root: Path, port: int) -> Any:
-    from penstock.localaws.execution.place import Place  # noqa: PLC0415
-
+def _place(root: Path, port: int) -> Place:
     return Place(
         root=root,
         endpoint_url=endpoint_url(port),
@@ -87,29 +83,20 @@ def _place(root: Path, port: int) -> Any:
     )
 
 
-def _plane(where: Layout, port: int) -> Any:
-    """The SageMaker plane."""
-    try:
-        from penstock.localaws.sagemaker import SageMaker  # noqa: PLC0415
-    except ImportError:
-        log.exception("there is no SageMaker plane")
-        return None
-    return SageMaker(_place(where.sagemaker, port))
+class _Glue(Part):
+    def __init__(self, runner: GlueRunner) -> None:
+        self._runner = runner
+
+    def stop(self) -> None:
+        self._runner.stop()
 
 
-class _NoGlue(Part):
-    """Says so, until there is one."""
+class _SageMaker(Part):
+    def __init__(self, plane: SageMaker) -> None:
+        self._plane = plane
 
-    def execute(self, *_: Any) -> None:
-        raise RuntimeError("this build has no Glue runner")
+    def start(self) -> None:
+        self._plane.start()
 
-    def stop_run(self, _run_id: str) -> None: ...
-
-
-def _glue_runner(where: Layout, port: int) -> Any:
-    try:
-        from penstock.localaws.glue import GlueRunner  # type: ignore # noqa: PLC0415
-    except ImportError:
-        log.exception("there is no Glue runner")
-        return _NoGlue()
-    return GlueRunner(_place(where.glue, port))
+    def stop(self) -> None:
+        self._plane.stop()

@@ -274,3 +274,57 @@ def test_executions_are_counted_where_alarms_look(embedded_aws: EmbeddedAws) -> 
     assert {"ExecutionsStarted", "ExecutionsFailed", "ExecutionTime"} <= {
         metric["MetricName"] for metric in listed["Metrics"]
     }
+
+
+SCRIPT = """
+import os, sys
+import extra
+print("arguments:", sys.argv[1:])
+if "--fail" in sys.argv:
+    sys.exit("BadUpload: nothing here to learn from")
+"""
+
+
+def test_a_glue_job_really_runs_and_a_machine_gets_its_reason(embedded_aws: EmbeddedAws) -> None:
+    name = f"glue-{uuid.uuid4().hex[:12]}"
+    s3, glue, states = (embedded_aws.client(service) for service in ("s3", "glue", "stepfunctions"))
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="code/prepare.py", Body=SCRIPT.encode())
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as made:
+        made.writestr("extra.py", "")
+    s3.put_object(Bucket=name, Key="code/training.zip", Body=content.getvalue())
+    glue.create_job(
+        Name=name,
+        Role=ROLE,
+        Command={"Name": "pythonshell", "ScriptLocation": f"s3://{name}/code/prepare.py"},
+        DefaultArguments={"--extra-py-files": f"s3://{name}/code/training.zip"},
+    )
+    definition = {
+        "QueryLanguage": "JSONata",
+        "StartAt": "Prepare",
+        "States": {
+            "Prepare": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::glue:startJobRun.sync",
+                "Arguments": {"JobName": name, "Arguments": "{% $states.input %}"},
+                "End": True,
+            }
+        },
+    }
+    machine = states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)[
+        "stateMachineArn"
+    ]
+
+    def run(arguments: dict[str, str]) -> dict[str, Any]:
+        begun = states.start_execution(stateMachineArn=machine, input=json.dumps(arguments))["executionArn"]
+        until(lambda: states.describe_execution(executionArn=begun)["status"] != "RUNNING", seconds=60)
+        described: dict[str, Any] = states.describe_execution(executionArn=begun)
+        return described
+
+    good = run({"--project": "churn"})
+    assert good["status"] == "SUCCEEDED", good
+    assert json.loads(good["output"])["JobRunState"] == "SUCCEEDED"
+    bad = run({"--fail": "now"})
+    assert bad["error"] == "States.TaskFailed"
+    assert json.loads(bad["cause"])["ErrorMessage"] == "BadUpload: nothing here to learn from"
