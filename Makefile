@@ -1,0 +1,59 @@
+# One door to everything a developer does. Paths are relative and tools run as `python -m`, so that a checkout may lie
+# anywhere, also below a folder with spaces in its name.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all gate up down load bench
+
+help: ## List these targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
+
+demo: $(VENV)/installed ## From nothing to a prediction on this machine: install, start, deploy, learn, ask
+	@$(RUN) -m penstock.cli demo
+
+test: $(VENV)/installed ## The tests that finish within ten minutes on two cores
+	@$(RUN) -m pytest -m "not slow"
+
+test-all: $(VENV)/installed ## All tests, the longer proofs too
+	@$(RUN) -m pytest
+
+gate: $(VENV)/installed ## Everything a change must pass: format, lint, types, imports, templates, tests with coverage, docs
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(RUN) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --no-logo
+	$(RUN) -c "import sys; from cfnlint.runner import main; sys.exit(main())" statemachine/template.yaml
+	$(RUN) -m pytest tests/architecture
+	$(RUN) -m pytest --cov --cov-report=term:skip-covered
+
+up: $(VENV)/installed ## Start the embedded AWS
+	@$(RUN) -m penstock.cli up
+
+down: $(VENV)/installed ## Stop the embedded AWS; its state is kept
+	@$(RUN) -m penstock.cli down
+
+load: $(VENV)/installed ## Load-test the REST API with Locust (planned: loadtest/ is empty so far)
+	@test -f loadtest/locustfile.py || { echo "There is no load test yet: loadtest/ comes with its own issue." >&2; exit 1; }
+	$(RUN) -m locust --config loadtest/profiles/smoke.conf
+
+bench: $(VENV)/installed ## Measure, and write bench/results/; with the demo's timeline, if there is one
+	@test ! -f .penstock/timeline.json || { echo "Timeline of the last demo, in seconds:"; cat .penstock/timeline.json; }
+	$(RUN) bench/pipeline.py
+
+# The virtualenv, renewed when a pin changes. The Lambda package's wheels are kept too, so that deploying works offline.
+$(VENV)/installed: constraints.txt pyproject.toml requirements.txt
+	@command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON). Install Python 3.11 to 3.13, or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "$(PYTHON) is $$("$(PYTHON)" -V 2>&1); Penstock needs Python 3.11 to 3.13. Name one: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Installing into $(VENV) (once; a few minutes when nothing is cached) ..."
+	@started=$$(date +%s); \
+	test -x $(RUN) || "$(PYTHON)" -m venv $(VENV); \
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"; \
+	mkdir -p .penstock; rm -rf .penstock/wheels.new; \
+	if $(RUN) -m pip download --quiet --disable-pip-version-check -c constraints.txt -d .penstock/wheels.new -r requirements.txt; \
+	then rm -rf .penstock/wheels; mv .penstock/wheels.new .penstock/wheels; \
+	else rm -rf .penstock/wheels.new; echo "Note: the Lambda package's wheels could not be kept; deploying will need the network." >&2; fi; \
+	echo $$(( $$(date +%s) - started )) > $(VENV)/install-seconds
+	@touch $(VENV)/installed
