@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from chalicelib.adapters.aws import calling, code_of, message_of, translated
 from chalicelib.domain.endpoint import VARIANT, Actual
 from chalicelib.domain.model_version import ModelVersion
-from chalicelib.errors import Conflict
+from chalicelib.errors import AwsTrouble
 
 Tags = Sequence[Mapping[str, str]]
 _RECENT = 20
@@ -149,8 +149,10 @@ class SageMakerEndpoints:
         try:
             self._client.update_endpoint(EndpointName=name, EndpointConfigName=config)
         except ClientError as error:
-            if "in progress" in message_of(error).lower() or "updating" in message_of(error).lower():
-                raise Conflict(f"endpoint {name}", "another update is going", "Wait for its end.") from error
+            if "in-progress" in message_of(error).lower():  # 'Cannot update in-progress endpoint "arn:..."'
+                raise AwsTrouble(
+                    f"endpoint {name}", "another update is going", "Wait for its end."
+                ) from error
             raise translated(error, f"endpoint {name}") from error
 
     def delete(self, name: str) -> None:

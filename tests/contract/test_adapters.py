@@ -1,0 +1,108 @@
+"""The smaller ports on MiniStack: what the steps rely on in S3, Step Functions, SNS and SSM."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.s3 import S3Documents
+from chalicelib.adapters.sns import SnsNotices
+from chalicelib.adapters.ssm import read_parameter
+from chalicelib.adapters.stepfunctions import StepFunctionsWorkflow
+from chalicelib.errors import JobFailed, Misconfigured
+from chalicelib.settings import load, parameter_name
+
+Clients = Callable[[str], Any]
+WAITING = {"StartAt": "Hold", "States": {"Hold": {"Type": "Wait", "Seconds": 600, "End": True}}}
+
+
+@pytest.fixture
+def bucket(client: Clients) -> str:
+    """A bucket of this test's own."""
+    name = f"penstock-{uuid.uuid4().hex}"
+    client("s3").create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def workflow(client: Clients) -> StepFunctionsWorkflow:
+    """A machine whose executions run until they are stopped."""
+    made = client("stepfunctions").create_state_machine(
+        name=f"m-{uuid.uuid4().hex}",
+        definition=json.dumps(WAITING),
+        roleArn="arn:aws:iam::000000000000:role/machine",
+    )
+    return StepFunctionsWorkflow(client("stepfunctions"), made["stateMachineArn"])
+
+
+def test_a_document_is_read_as_written(client: Clients, bucket: str) -> None:
+    documents = S3Documents(client("s3"), bucket)
+    uri, document = f"s3://{bucket}/runs/r/a b+ö.json", {"a": 0.1234567890123, "b": ["ö", None]}
+    assert documents.read(uri) is None
+    documents.write(uri, document)
+    assert documents.read(uri) == document
+
+
+def test_what_is_not_json_is_a_failed_job(client: Clients, bucket: str) -> None:
+    client("s3").put_object(Bucket=bucket, Key="x.json", Body=b"<a/>")
+    with pytest.raises(JobFailed, match="not JSON"):
+        S3Documents(client("s3"), bucket).read(f"s3://{bucket}/x.json")
+
+
+def test_a_listing_shows_what_an_event_would(client: Clients, bucket: str) -> None:
+    put = client("s3").put_object(Bucket=bucket, Key="drop/churn/a b+ö#.csv", Body=b"123")
+    client("s3").put_object(Bucket=bucket, Key="drop/churner/x.csv", Body=b"123")
+    (listed,) = S3Documents(client("s3"), bucket).listing("drop/churn/")
+    assert (listed.key, listed.etag, listed.size) == ("drop/churn/a b+ö#.csv", put["ETag"].strip('"'), 3)
+    assert listed.modified.tzinfo is not None
+
+
+def test_starting_an_execution_twice_is_starting_it_once(workflow: StepFunctionsWorkflow) -> None:
+    document = {"project": "churn", "run": "churn-0001-x", "attempt": 1}
+    assert workflow.status("churn-0001-x-1") == "MISSING"
+    workflow.start("churn-0001-x-1", document)
+    workflow.start("churn-0001-x-1", dict(reversed(document.items())))
+    assert workflow.status("churn-0001-x-1") == "RUNNING"
+
+
+def test_an_execution_that_has_ended_is_not_started_again(
+    client: Clients, workflow: StepFunctionsWorkflow
+) -> None:
+    workflow.start("churn-0001-x-1", {"attempt": 1})
+    client("stepfunctions").stop_execution(executionArn=workflow.arn("churn-0001-x-1"))
+    workflow.start("churn-0001-x-1", {"attempt": 1})
+    assert workflow.status("churn-0001-x-1") == "ABORTED"
+
+
+def test_a_notice_reaches_a_subscriber(client: Clients) -> None:
+    topic = client("sns").create_topic(Name=f"t-{uuid.uuid4().hex}")["TopicArn"]
+    url = client("sqs").create_queue(QueueName=f"q-{uuid.uuid4().hex}")["QueueUrl"]
+    arn = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    SnsNotices(client("sns"), topic).send("S" * 200, "all is well", {"project": "churn"})
+    (message,) = client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
+    body = json.loads(message["Body"])
+    assert (body["Message"], len(body["Subject"])) == ("all is well", 100)
+    assert body["MessageAttributes"]["project"]["Value"] == "churn"
+
+
+def test_settings_say_everything_that_is_missing_at_once(client: Clients) -> None:
+    ssm = client("ssm")
+
+    def read(name: str) -> str:
+        return read_parameter(ssm, name)
+
+    with pytest.raises(Misconfigured, match="there is no such parameter"):
+        load({"PENSTOCK_STAGE": "nowhere"}, read)
+    document = {"stage": "halfway", "bucket": "b", "images": {"sklearn": "x"}}
+    ssm.put_parameter(Name=parameter_name("halfway"), Value=json.dumps(document), Type="String")
+    with pytest.raises(Misconfigured, match=r"missing table, machine_arn, .*images\.xgboost"):
+        load({"PENSTOCK_STAGE": "halfway"}, read)
+    with pytest.raises(Misconfigured, match="PENSTOCK_STAGE is not set"):
+        load({}, read)

@@ -1,0 +1,194 @@
+"""What SageMaker answers when it refuses, served over HTTP to a real client, and what it becomes for us."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.config import Config
+
+from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
+from chalicelib.adapters.sagemaker_runtime import SageMakerPredictor
+from chalicelib.domain.prediction import JSON, Question
+from chalicelib.errors import (
+    AwsTrouble,
+    BadRequest,
+    JobFailed,
+    Misconfigured,
+    NotReady,
+    PipelineError,
+    Throttled,
+    TimedOut,
+)
+
+ASKED = Question(b'{"text": "x"}', JSON, JSON)
+
+
+class _Server(ThreadingHTTPServer):
+    """Answers every request with what the test has set."""
+
+    status = 200
+    error_type = ""
+    document: Any = None
+    slow = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.delay = threading.Event()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_POST(self) -> None:  # the base class's name
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.server.slow:
+            self.server.delay.wait(10)
+        body = json.dumps(self.server.document).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("x-Amzn-Invoked-Production-Variant", "live")
+        if self.server.error_type:
+            self.send_header("x-amzn-ErrorType", self.server.error_type)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[_Server]:
+    """A SageMaker that says what it is told to."""
+    made = _Server()
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield made
+    made.delay.set()
+    made.shutdown()
+    made.server_close()
+    thread.join(5)
+
+
+def a_client(server: _Server, service: str) -> Any:
+    session = botocore.session.Session()
+    session.set_credentials("test", "test")
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    config = Config(retries={"mode": "standard", "max_attempts": 1}, read_timeout=0.5 if server.slow else 10)
+    return session.create_client(service, region_name="us-east-1", endpoint_url=url, config=config)
+
+
+def ask(server: _Server) -> PipelineError:
+    with pytest.raises(PipelineError) as caught:
+        SageMakerPredictor(a_client(server, "sagemaker-runtime")).ask("e1", ASKED, "id")
+    return caught.value
+
+
+def model_error(status: int, message: str) -> dict[str, Any]:
+    return {
+        "Message": f"Received client error ({status}) from primary and could not load the entire response body.",
+        "OriginalStatusCode": status,
+        "OriginalMessage": message,
+        "LogStreamArn": "arn:aws:logs:us-east-1:000000000000:log-group:/aws/sagemaker/Endpoints/e1",
+    }
+
+
+def test_an_answer_is_passed_on(server: _Server) -> None:
+    server.document = {"predictions": [1]}
+    answer = SageMakerPredictor(a_client(server, "sagemaker-runtime")).ask("e1", ASKED, "id")
+    assert (json.loads(answer.body), answer.variant, answer.inference_id) == (
+        {"predictions": [1]},
+        "live",
+        "id",
+    )
+
+
+@pytest.mark.parametrize(
+    ("http", "code", "document", "expected", "status"),
+    [
+        (424, "ModelError", model_error(500, "boom"), JobFailed, 502),
+        (
+            424,
+            "ModelError",
+            model_error(400, '{"error": "bad", "faults": [{"instance": 0}]}'),
+            BadRequest,
+            422,
+        ),
+        (424, "ModelError", model_error(400, "bad"), BadRequest, 400),
+        (424, "ModelError", model_error(415, "use JSON"), BadRequest, 415),
+        (424, "ModelError", model_error(429, "busy"), Throttled, 429),
+        (424, "ModelError", model_error(503, "loading"), NotReady, 503),
+        (424, "ModelError", model_error(504, "slow"), TimedOut, 504),
+        (429, "ModelNotReadyException", {"Message": "loading"}, NotReady, 503),
+        (400, "ValidationError", {"Message": "Endpoint e1 of account 0 not found."}, NotReady, 503),
+        (400, "ValidationError", {"Message": "InferenceId is too long"}, BadRequest, 400),
+        (400, "ThrottlingException", {"Message": None}, Throttled, 429),
+        (400, "", {"message": None}, Throttled, 429),
+        (503, "ServiceUnavailable", {"Message": "away"}, AwsTrouble, 503),
+        (500, "InternalFailure", {"Message": "away"}, AwsTrouble, 503),
+        (403, "AccessDeniedException", {"Message": "no"}, Misconfigured, 500),
+    ],
+)
+def test_each_refusal_of_the_runtime(
+    server: _Server, http: int, code: str, document: Any, expected: type[PipelineError], status: int
+) -> None:
+    server.status, server.error_type, server.document = http, code, document
+    error = ask(server)
+    assert (type(error), error.status) == (expected, status)
+
+
+def test_a_model_that_does_not_answer_is_a_timeout(server: _Server) -> None:
+    server.slow = True
+    assert isinstance(ask(server), TimedOut)
+
+
+def test_a_service_that_is_gone_is_trouble(server: _Server) -> None:
+    predictor = SageMakerPredictor(a_client(server, "sagemaker-runtime"))
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(AwsTrouble):
+        predictor.ask("e1", ASKED, "id")
+
+
+def refuse(server: _Server, code: str, message: str) -> SageMakerEndpoints:
+    server.status, server.document = 400, {"__type": code, "message": message}
+    return SageMakerEndpoints(
+        a_client(server, "sagemaker"), "arn:aws:iam::000000000000:role/penstock-test-jobs"
+    )
+
+
+def test_what_is_missing_is_none(server: _Server) -> None:
+    endpoints = refuse(
+        server, "ValidationException", 'Could not find endpoint "arn:aws:sagemaker:::endpoint/e1".'
+    )
+    assert endpoints.describe("e1") is None
+    endpoints.delete("e1")
+
+
+def test_what_exists_is_not_created_again(server: _Server) -> None:
+    endpoints = refuse(server, "ValidationException", 'Cannot create already existing endpoint "arn:…/e1".')
+    endpoints.create("e1", "c1", [])
+    endpoints.prepare("c1", {"Image": "i", "ModelDataUrl": "s3://b/m.tar.gz"}, "ml.m5.large", [])
+    message = "Model Package Group already exists: arn:aws:sagemaker:::model-package-group/g"
+    server.document = {"__type": "ValidationException", "message": message}
+    SageMakerRegistry(a_client(server, "sagemaker")).ensure_group("g", "churn")
+
+
+def test_another_update_going_on_is_tried_again(server: _Server) -> None:
+    endpoints = refuse(server, "ValidationException", 'Cannot update in-progress endpoint "arn:…/e1".')
+    with pytest.raises(AwsTrouble):
+        endpoints.update("e1", "c1")
+
+
+def test_a_limit_of_the_account_is_told(server: _Server) -> None:
+    endpoints = refuse(
+        server, "ResourceLimitExceeded", "The account-level service limit 'ml.m5.large' is 0 Instances"
+    )
+    with pytest.raises(Misconfigured, match=r"ml\.m5\.large"):
+        endpoints.create("e1", "c1", [])
