@@ -28,7 +28,8 @@ class ProcessSpec:
 
     `optml` is the directory the process sees as /opt/ml (None: no /opt/ml of its own); `cwd` is a path as the process
     sees it. Its lines go to `log` (standard error to `error_log` if given) and to `on_line(source, line)`, source
-    being `stdout` or `stderr`, called in the process's own thread.
+    being `stdout` or `stderr`, called in the process's own thread. `escape_tabs` writes a tab as `#011`, as SageMaker's
+    log pipeline does: metric regular expressions are made for that.
     """
 
     argv: tuple[str, ...]
@@ -38,6 +39,7 @@ class ProcessSpec:
     log: tuple[str, str] | None = None
     error_log: tuple[str, str] | None = None
     on_line: Callable[[str, str], None] | None = None
+    escape_tabs: bool = False
 
 
 @dataclass
@@ -170,7 +172,8 @@ class Process:
                         selector.unregister(key.fd)
 
     def _pass_on(self, output: _Output, lines: list[str]) -> None:
-        for line in lines:
+        for printed in lines:
+            line = printed.replace("\t", "#011") if self.spec.escape_tabs else printed
             if output.source == "stderr" and line.strip():
                 self._errors.append(line)
             if output.stream is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 STOP_GRACE_SECONDS = 120.0
 INTERNAL_ERROR = "InternalServerError: We encountered an internal error. Please try again."
-_REASON_LIMIT = 1024
+REASON_LIMIT = 1024
 
 
 class Status(StrEnum):
@@ -253,7 +253,7 @@ def _time_over(job: Job, event: TimeOver) -> Outcome:
 def _finish(job: Job, at: float, status: Status, secondary: Secondary) -> Outcome:
     entered = _enter(job, secondary, at)
     last = replace(entered.transitions[-1], ended=at)
-    failure = job.failure[:_REASON_LIMIT] if job.failure and status is Status.FAILED else None
+    failure = job.failure[:REASON_LIMIT] if job.failure and status is Status.FAILED else None
     over = replace(
         entered, status=status, ended=at, failure=failure, transitions=(*entered.transitions[:-1], last)
     )

@@ -1,0 +1,53 @@
+"""Metrics read from a job's lines by the regular expressions of MetricDefinitions."""
+
+import re
+import threading
+from typing import Any
+
+_LONGEST_LINE = 10_000
+_MOST_POINTS = 5_000
+
+
+class MetricReader:
+    """Collects (name, value, epoch seconds) from lines, as they come."""
+
+    def __init__(self, definitions: list[dict[str, str]]) -> None:
+        self._patterns = [(one["Name"], _compiled(one["Regex"])) for one in definitions]
+        self._lock = threading.Lock()
+        self.points: list[tuple[str, float, float]] = []
+        self._last: dict[str, tuple[float, float]] = {}
+
+    def read(self, line: str, at: float) -> None:
+        """Look for metrics in a line (tabs already written as #011, as SageMaker's log pipeline does)."""
+        for name, pattern in self._patterns:
+            value = _value(pattern.search(line[:_LONGEST_LINE])) if pattern else None
+            if value is not None:
+                with self._lock:
+                    self._last[name] = (value, at)
+                    if len(self.points) < _MOST_POINTS:
+                        self.points.append((name, value, at))
+
+    def final(self) -> list[dict[str, Any]]:
+        """The last value of each metric that showed up, in the order of the definitions; times in epoch seconds."""
+        with self._lock:
+            return [
+                {"MetricName": name, "Value": self._last[name][0], "Timestamp": self._last[name][1]}
+                for name in dict.fromkeys(name for name, _ in self._patterns)
+                if name in self._last
+            ]
+
+
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(pattern)
+    except re.error:
+        return None  # AWS takes it and finds nothing
+
+
+def _value(match: re.Match[str] | None) -> float | None:
+    if match is None or match.re.groups < 1:
+        return None
+    try:
+        return float(match[1])
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,89 @@
+"""What the runner knows of a job, whatever kind it is, and what a kind of job has to say about itself."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from penstock.localaws.execution.process import Process, ProcessSpec
+from penstock.localaws.sagemaker import lifecycle
+from penstock.localaws.sagemaker.lifecycle import Job, Secondary, Status, Transition
+from penstock.localaws.sagemaker.plane import Plane
+
+Document = dict[str, Any]
+_TAIL_CHARACTERS = 700
+
+
+@dataclass(frozen=True)
+class Record:
+    """A job as the store keeps it: the request, where it stands, and what it left (`extras`)."""
+
+    kind: str
+    name: str
+    arn: str
+    request: Document
+    job: Job
+    extras: Document
+
+    def document(self) -> Document:
+        """As the store keeps it; `created`, `modified` and `status` on top are for lists."""
+        summary = {"created": self.job.created, "modified": self.job.modified, "status": self.job.status}
+        return {**summary, **dataclasses.asdict(self)}
+
+    @staticmethod
+    def read(document: Document) -> "Record":
+        """From what `document` wrote."""
+        state = dict(document["job"])
+        state["status"] = Status(state["status"])
+        state["transitions"] = tuple(
+            Transition(**{**one, "status": Secondary(one["status"])}) for one in state["transitions"]
+        )
+        named = {field: document[field] for field in ("kind", "name", "arn", "request", "extras")}
+        return Record(job=Job(**state), **named)
+
+
+class Work(Protocol):
+    """One running job's own steps; made anew for each job. Each may raise `faults.JobFault`."""
+
+    def prepare(self, threads: int) -> ProcessSpec:
+        """Make /opt/ml, download, and say what to run with so many threads for number crunching."""
+        ...
+
+    def failure(self, code: int, process: Process) -> str | None:
+        """Why the job failed, or None when it did not."""
+        ...
+
+    def upload(self, failed: bool) -> None:
+        """Store what it leaves."""
+        ...
+
+    def extras(self) -> Document:
+        """What Describe shows of the end, to be kept: times in epoch seconds."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of job: how to make its work, to show it, and what its events are called."""
+
+    name: str
+    begin: Callable[[Plane, Record, Path], Work]
+    describe: Callable[[Record], Document]
+    event: str
+    max_runtime: Callable[[Document], float]
+
+
+def exit_failure(code: int, written: str, process: Process) -> str:
+    """FailureReason of a process that ended with `code`: what it wrote itself, else the end of its standard error."""
+    said = written.strip() or "\n".join(process.last_errors)[-_TAIL_CHARACTERS:]
+    text = f"AlgorithmError: {said[: lifecycle.REASON_LIMIT - 40]}"
+    return f"{text}, exit code: {code}"
+
+
+def read_text(path: Path, limit: int) -> str:
+    """The first `limit` characters of a file the job may have written, "" when it has not; never through a link."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.read(limit)
