@@ -66,4 +66,4 @@ def plan(wanted: str, actual: Actual | None, *, requested: bool) -> Step:
 
 def wait_seconds(looks: int) -> int:
     """Short at first, longer as the endpoint takes its time."""
-    return min(2 ** (looks - 1), 15)
+    return min(1 << (looks - 1), 15)

@@ -21,6 +21,7 @@ from chalicelib.domain.ledger import (
     SUPERSEDED,
     Move,
     ObjectRecord,
+    record_of,
 )
 from chalicelib.domain.model_version import Champion
 from chalicelib.domain.run import FAILED, RUNNING, Lease, RunRecord
@@ -110,9 +111,7 @@ def test_a_deletion_closes_the_upload_and_outlives_its_late_event(ledger: Ledger
 
 
 def test_an_event_after_the_sweep_met_its_object_is_the_same_upload(ledger: Ledger) -> None:
-    met = builders.record_of(
-        builders.an_upload(sequencer="01"), "churn", verdict=PENDING, reason=None, source="sweep"
-    )
+    met = record_of(builders.an_upload(sequencer="01"), "churn", verdict=PENDING, reason=None, source="sweep")
     ledger.record(met)
     assert ledger.record(builders.a_record(sequencer="99")) == "known"
     assert ledger.record(builders.a_record(sequencer="50", etag="late")) == "older"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.ledger import PENDING, PREPARED, SUPERSEDED
+from chalicelib.domain.ledger import PENDING, PREPARED, SUPERSEDED, record_of
 from chalicelib.domain.upload import Upload, order
 from chalicelib.steps import ingest
 from tests import builders
@@ -125,7 +125,7 @@ def test_any_interleaving_uses_every_newest_upload_and_loses_none(
 
 
 def _identity(upload: Upload) -> str:
-    return builders.record_of(upload, "churn", verdict=PENDING, reason=None).id
+    return record_of(upload, "churn", verdict=PENDING, reason=None).id
 
 
 @settings(max_examples=60, deadline=None)
