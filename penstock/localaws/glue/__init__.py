@@ -1,6 +1,5 @@
-"""Glue jobs really run: the script, with its arguments, as a process of its own."""
+"""Glue job runs on this machine: the job's own script, in a supervised process."""
 
-from penstock.localaws.execution.place import Place
 from penstock.localaws.glue.runner import GlueRunner
 
-__all__ = ["GlueRunner", "Place"]
+__all__ = ["GlueRunner"]

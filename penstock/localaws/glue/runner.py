@@ -1,45 +1,48 @@
-"""Runs the script of one Glue job run: its own directory, its modules on the path, `--key value` arguments, its time.
+"""Runs a Glue job run's script as Glue does: real `--key value` arguments, own directory, timeout, two log streams.
 
-What Glue does and we do not: worker types are not told apart, and `--additional-python-modules` is not installed (the
-interpreter is this project's own); a module that is missing fails the run with Python's own words.
+The run record is MiniStack's dictionary and is changed in place: JobRunState, ErrorMessage, times, LogGroupName.
 """
 
-import logging
-import os
 import shutil
 import threading
-from collections.abc import Mapping
-from pathlib import Path
+import time
+from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from penstock.localaws.execution.clients import Clients
 from penstock.localaws.execution.environment import job_environment
 from penstock.localaws.execution.execution import Execution
 from penstock.localaws.execution.place import Place
 from penstock.localaws.execution.process import Process, ProcessSpec
+from penstock.localaws.glue.modules import missing_modules
 
-log = logging.getLogger("penstock.localaws.glue")
 Record = dict[str, Any]
 
-SHIM = Path(__file__).with_name("shim")  # awsglue, for scripts that import it
-_STOP_SECONDS = 10.0
-_GROUPS = {"pythonshell": "/aws-glue/python-jobs", "glueetl": "/aws-glue/jobs"}
+_SHIM = str(Path(__file__).with_name("shim"))
+_STOP_GRACE_SECONDS = 10.0
+_MINUTE = 60.0
+_MESSAGE_LIMIT = 2000
+
+
+class CannotRun(Exception):
+    """The run fails before its script starts; the text is its ErrorMessage."""
 
 
 class GlueRunner:
-    """Job runs of one embedded AWS; each lives below the place's root as long as it runs."""
+    """Runs of one place; each has a directory below `place.root` while it goes on."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._clients = Clients(place)
         self._execution = Execution(place, self._clients)
-        self._running: dict[str, Process] = {}
         self._lock = threading.Lock()
+        self._processes: dict[str, Process] = {}
+        self._stopped: set[str] = set()
 
     def start(self) -> None:
-        """Clear what runs of a killed server left on disk."""
+        """Clean up after a server that died."""
         shutil.rmtree(self._place.root, ignore_errors=True)
+        self._place.root.mkdir(parents=True, mode=0o700)
 
     def stop(self) -> None:
         """End every run."""
@@ -47,79 +50,130 @@ class GlueRunner:
         self._clients.close()
 
     def stop_run(self, run_id: str) -> None:
-        """Ask a run to end; killed when it does not within ten seconds. Returns at once."""
+        """End a run, now or as soon as it has a process."""
         with self._lock:
-            process = self._running.get(run_id)
+            self._stopped.add(run_id)
+            process = self._processes.get(run_id)
         if process is not None:
-            process.terminate(_STOP_SECONDS)
+            process.terminate(_STOP_GRACE_SECONDS)
 
-    def execute(self, run: Record, job: Record, args: Mapping[str, str], resolved: str) -> None:
-        """Run the script at `resolved` to its end; says how it ended in the run's JobRunState and ErrorMessage."""
-        folder = self._place.root / run["Id"]
-        folder.mkdir(parents=True, mode=0o700)
+    def execute(self, run: Record, job: Record, args: dict[str, str], resolved: str) -> None:
+        """Run the script at the local path `resolved`; returns when it has ended, with `run` saying how."""
+        self._carry_out(run, job, args, resolved)
+
+    def run(self, run: Record, job: Record, arguments: list[str] | dict[str, str]) -> None:
+        """Run the job's script from its ScriptLocation; `arguments` as pairs or as a flat `--key value` list."""
+        pairs = (
+            dict(zip(arguments[::2], arguments[1::2], strict=True))
+            if isinstance(arguments, list)
+            else arguments
+        )
+        self._carry_out(run, job, pairs, job["Command"]["ScriptLocation"])
+
+    def _carry_out(self, run: Record, job: Record, args: dict[str, str], script: str) -> None:
+        directory = self._place.root / PurePosixPath(run["Id"]).name
+        run.update(JobRunState="RUNNING", LastModifiedOn=time.time(), LogGroupName=log_group(job))
         try:
-            script = Path(shutil.copy(resolved, folder / Path(resolved).name))
-            modules = self._modules(args.get("--extra-py-files", ""), folder / "modules")
-            self._run(run, self._spec(run, job, [str(script), *_flat(args)], modules, folder))
+            self._run_script(run, self._spec(run, job, args, script, directory))
+        except CannotRun as error:
+            run.update(JobRunState="FAILED", ErrorMessage=str(error))
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
+            self._forget(run)
 
-    def _run(self, run: Record, spec: ProcessSpec) -> None:
-        process = self._execution.start(spec)
+    def _forget(self, run: Record) -> None:
         with self._lock:
-            self._running[run["Id"]] = process
-        try:
-            code = process.wait(float(run["Timeout"]) * 60)
-            if code is None:
-                process.terminate(_STOP_SECONDS)
-                process.wait()
-                run["JobRunState"] = "TIMEOUT"
-                run["ErrorMessage"] = f"The run took longer than its Timeout of {run['Timeout']} minutes."
-                return
-        finally:
-            with self._lock:
-                del self._running[run["Id"]]
-        if code:
-            said = (
-                process.last_errors[-1] if process.last_errors else f"The script ended with exit code {code}."
-            )
-            run["JobRunState"], run["ErrorMessage"] = "FAILED", said
-        else:
-            run["JobRunState"] = "SUCCEEDED"
+            self._processes.pop(run["Id"], None)
+            self._stopped.discard(run["Id"])
+        now = time.time()
+        run.update(CompletedOn=now, LastModifiedOn=now, ExecutionTime=int(now - run.get("StartedOn", now)))
 
     def _spec(
-        self, run: Record, job: Record, command: list[str], modules: list[str], folder: Path
+        self, run: Record, job: Record, args: dict[str, str], script: str, directory: Path
     ) -> ProcessSpec:
-        group = _GROUPS.get(job.get("Command", {}).get("Name", ""), "/aws-glue/jobs")
-        run["LogGroupName"] = group
-        environment = job_environment(self._place, str(folder))
-        environment["PYTHONPATH"] = os.pathsep.join([*modules, str(SHIM)])
+        """Fetch what the run needs; what to run."""
+        missing = missing_modules(args.get("--additional-python-modules", ""))
+        if missing:
+            raise CannotRun(
+                f"--additional-python-modules asks for {', '.join(missing)}, which this machine does not have. "
+                "Install it where penstock is installed."
+            )
+        for name in ("script", "home", "work", "extra"):
+            (directory / name).mkdir(parents=True, mode=0o700)
+        local = self._fetch(script, directory / "script")
+        paths = [
+            self._import_path(uri, directory / "extra") for uri in _listed(args.get("--extra-py-files", ""))
+        ]
+        env = {
+            **job_environment(self._place, str(directory / "home")),
+            "PYTHONPATH": ":".join([*dict.fromkeys(paths), _SHIM]),
+        }
+        group = log_group(job)
         return ProcessSpec(
-            argv=(self._place.python, *command),
-            env=environment,
-            cwd=str(folder),
+            (self._place.python, str(local), *script_arguments(run, job, args)),
+            env,
+            str(directory / "work"),
             log=(f"{group}/output", run["Id"]),
             error_log=(f"{group}/error", run["Id"]),
         )
 
-    def _modules(self, uris: str, folder: Path) -> list[str]:
-        """Fetch --extra-py-files; answers what goes on the module path: archives themselves, and their folder."""
-        folder.mkdir()
-        paths = [str(folder)]
-        for number, uri in enumerate(filter(None, uris.split(","))):
-            parts = urlsplit(uri.strip())
-            name = (
-                f"{number:02}-{Path(parts.path).name}"
-                if uri.endswith((".zip", ".whl"))
-                else Path(parts.path).name
+    def _import_path(self, uri: str, directory: Path) -> str:
+        """What goes on PYTHONPATH for one extra file: a zip or wheel itself, the directory of a .py."""
+        local = self._fetch(uri, directory)
+        return str(local if local.suffix in (".zip", ".whl", ".egg") else local.parent)
+
+    def _fetch(self, location: str, directory: Path) -> Path:
+        """A copy of an S3 object or local file in `directory`, under its own name."""
+        target = directory / PurePosixPath(location).name
+        try:
+            if location.startswith("s3://"):
+                bucket, _, key = location.removeprefix("s3://").partition("/")
+                body = self._clients.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
+                with body, target.open("wb") as file:
+                    shutil.copyfileobj(body, file)
+            else:
+                shutil.copyfile(location, target)
+        except Exception as error:  # of boto3's, botocore's and the file system's families
+            raise CannotRun(f"LAUNCH ERROR | {location} could not be read: {error}") from error
+        return target
+
+    def _run_script(self, run: Record, spec: ProcessSpec) -> None:
+        process = self._execution.start(spec)
+        with self._lock:
+            self._processes[run["Id"]] = process
+            stopped = run["Id"] in self._stopped
+        if stopped:
+            process.terminate(_STOP_GRACE_SECONDS)
+        minutes = float(run.get("Timeout") or 2880)
+        code = process.wait(minutes * _MINUTE)
+        if code is None:
+            process.terminate(_STOP_GRACE_SECONDS)
+            process.wait()
+            run.update(
+                JobRunState="TIMEOUT", ErrorMessage=f"Job run exceeded its timeout of {minutes:g} minutes."
             )
-            target = folder / name
-            self._clients.client("s3").download_file(parts.netloc, parts.path.lstrip("/"), str(target))
-            if target.suffix in (".zip", ".whl", ".egg"):
-                paths.append(str(target))
-        return paths
+        elif run["Id"] in self._stopped:
+            run["JobRunState"] = "STOPPED"
+        elif code == 0:
+            run["JobRunState"] = "SUCCEEDED"
+        else:
+            said = (
+                process.last_errors[-1] if process.last_errors else f"The script ended with exit code {code}."
+            )
+            run.update(JobRunState="FAILED", ErrorMessage=said.strip()[:_MESSAGE_LIMIT])
 
 
-def _flat(args: Mapping[str, str]) -> list[str]:
-    """Glue's arguments as a command line."""
-    return [part for name, value in args.items() for part in (name, value)]
+def log_group(job: Record) -> str:
+    """The first part of a job's two log groups."""
+    shell = job.get("Command", {}).get("Name") == "pythonshell"
+    return "/aws-glue/python-jobs" if shell else "/aws-glue/jobs"
+
+
+def script_arguments(run: Record, job: Record, args: dict[str, str]) -> list[str]:
+    """`--JOB_NAME name --JOB_RUN_ID id`, then every argument as `--key value`: what scripts read from sys.argv."""
+    pairs = {"--JOB_NAME": job["Name"], "--JOB_RUN_ID": run["Id"], **args}
+    return [text for key, value in pairs.items() for text in (key, str(value))]
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,1 +1,1 @@
-"""What Glue scripts import from Glue itself, as far as scripts without Spark need it."""
+"""What Glue's own library offers to scripts without Spark: `utils.getResolvedOptions`."""
