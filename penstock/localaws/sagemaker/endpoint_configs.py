@@ -1,0 +1,121 @@
+"""Endpoint configurations: which models, how many instances, what share of the traffic.
+
+What the embedded AWS would have to ignore (capture, serverless, asynchronous, shadow) it refuses instead.
+"""
+
+from typing import Any
+
+from penstock.localaws.errors import ServiceError
+from penstock.localaws.sagemaker import listing, models, tags
+from penstock.localaws.sagemaker.names import arn, moment
+from penstock.localaws.sagemaker.plane import Operation, Plane
+
+KIND = "endpoint-config"
+_KEPT = (
+    "EndpointConfigName",
+    "ProductionVariants",
+    "KmsKeyId",
+    "DataCaptureConfig",
+    "ExecutionRoleArn",
+    "VpcConfig",
+)
+_NOT_HERE = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
+_NOT_IN_A_VARIANT = ("ServerlessConfig", "ManagedInstanceScaling", "RoutingConfig", "InstancePools")
+
+
+def find(plane: Plane, name: str) -> dict[str, Any]:
+    """The stored configuration; raises ServiceError in AWS's words."""
+    found = plane.store.get(KIND, name)
+    if found is None:
+        address = arn(plane.place, KIND, name)
+        raise ServiceError("ValidationException", f'Could not find endpoint configuration "{address}".')
+    return found
+
+
+def create(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
+    """CreateEndpointConfig: the models must exist already."""
+    _check(params)
+    for variant in params["ProductionVariants"]:
+        models.find(plane, variant["ModelName"])
+    name = params["EndpointConfigName"]
+    address = arn(plane.place, KIND, name)
+    if not plane.store.create(KIND, name, {**params, "created": plane.clock.now()}):
+        raise ServiceError(
+            "ValidationException", f'Cannot create already existing endpoint configuration "{address}".'
+        )
+    tags.put(plane, address, params.get("Tags"))
+    return {"EndpointConfigArn": address}
+
+
+def describe(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
+    """DescribeEndpointConfig."""
+    found = find(plane, params["EndpointConfigName"])
+    answer = {member: found[member] for member in _KEPT if found.get(member)}
+    for variant in answer["ProductionVariants"]:
+        variant.setdefault("InitialVariantWeight", 1.0)
+    return answer | {
+        "EndpointConfigArn": arn(plane.place, KIND, found["EndpointConfigName"]),
+        "CreationTime": moment(found["created"]),
+        "EnableNetworkIsolation": found.get("EnableNetworkIsolation", False),
+    }
+
+
+def list_configs(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
+    """ListEndpointConfigs."""
+    records = [
+        {"name": name, "created": one["created"], "modified": one["created"], "status": None}
+        for name, one in plane.store.all(KIND)
+    ]
+
+    def summary(record: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "EndpointConfigName": record["name"],
+            "EndpointConfigArn": arn(plane.place, KIND, record["name"]),
+            "CreationTime": moment(record["created"]),
+        }
+
+    return listing.page(params, records, summary, "EndpointConfigs")
+
+
+def delete(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
+    """DeleteEndpointConfig; endpoints that use it go on."""
+    find(plane, params["EndpointConfigName"])
+    plane.store.delete(KIND, params["EndpointConfigName"])
+    tags.drop(plane, arn(plane.place, KIND, params["EndpointConfigName"]))
+    return {}
+
+
+def _check(params: dict[str, Any]) -> None:
+    for member in _NOT_HERE:
+        if params.get(member):
+            raise _absent(member)
+    if params.get("DataCaptureConfig", {}).get("EnableCapture"):
+        raise _absent("DataCaptureConfig with EnableCapture")
+    variants = params["ProductionVariants"]
+    names = [variant["VariantName"] for variant in variants]
+    if len(set(names)) < len(names):
+        raise ServiceError("ValidationException", f"Variant names must be unique: {', '.join(names)}.")
+    for variant in variants:
+        _check_variant(variant)
+
+
+def _check_variant(variant: dict[str, Any]) -> None:
+    for member in _NOT_IN_A_VARIANT:
+        if variant.get(member):
+            raise _absent(f"{member} of a variant")
+    for member in ("ModelName", "InstanceType", "InitialInstanceCount"):
+        if member not in variant:
+            name = variant["VariantName"]
+            raise ServiceError("ValidationException", f"{member} is required for production variant {name}.")
+
+
+def _absent(what: str) -> ServiceError:
+    return ServiceError("ValidationException", f"{what} is not part of the embedded AWS. Leave it out.")
+
+
+OPERATIONS: dict[str, Operation] = {
+    "CreateEndpointConfig": create,
+    "DescribeEndpointConfig": describe,
+    "ListEndpointConfigs": list_configs,
+    "DeleteEndpointConfig": delete,
+}
