@@ -1,0 +1,52 @@
+"""Which instance answers a request: variants by weight, instances of a variant in turn.
+
+Smooth weighted round robin (as nginx does): of 10 requests to variants 9:1 exactly one goes to the second, and never
+ten in a row to the first. Used on the event loop only, so it needs no lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from penstock.localaws.sagemaker.instances import Instance
+
+
+@dataclass
+class RoutedVariant:
+    """A variant that takes traffic; `credit` is what the choice keeps between two requests."""
+
+    name: str
+    weight: float
+    instances: Sequence[Instance]
+    credit: float = 0.0
+    turn: int = 0
+
+    def next_instance(self, but: Instance | None = None) -> Instance | None:
+        """The next ready instance in turn, other than `but`; None when there is none."""
+        for _ in self.instances:
+            self.turn = (self.turn + 1) % len(self.instances)
+            instance = self.instances[self.turn]
+            if instance.ready and instance is not but:
+                return instance
+        return None
+
+
+@dataclass
+class Route:
+    """Where requests to one endpoint go."""
+
+    variants: list[RoutedVariant] = field(default_factory=list)
+
+    def named(self, name: str) -> RoutedVariant | None:
+        """The variant of that name."""
+        return next((variant for variant in self.variants if variant.name == name), None)
+
+    def choose(self) -> RoutedVariant | None:
+        """The variant whose turn it is; None when none has any weight."""
+        total = sum(variant.weight for variant in self.variants)
+        if total <= 0:
+            return None
+        for variant in self.variants:
+            variant.credit += variant.weight
+        chosen = max(self.variants, key=lambda variant: variant.credit)
+        chosen.credit -= total
+        return chosen
