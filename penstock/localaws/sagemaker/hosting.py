@@ -1,0 +1,220 @@
+"""Endpoints as processes: carries out what `endpoint_lifecycle` decides and tells it what came of it.
+
+    <root>/endpoints/<endpoint>/<variant>/<generation>/opt/ml/model   the unpacked model.tar.gz
+    /aws/sagemaker/Endpoints/<endpoint>, stream <variant>/<instance>  what the model server prints
+
+One lock orders everything that changes an endpoint; starting, draining and stopping happen in threads outside it.
+What the runtime reads on the event loop (`routes`, `statuses`) is replaced as a whole, so it needs no lock.
+"""
+
+import logging
+import re
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from penstock.localaws.sagemaker import artifacts, endpoint_events, endpoint_lifecycle, images, tags
+from penstock.localaws.sagemaker.endpoint_lifecycle import (
+    Announce,
+    Endpoint,
+    Event,
+    Failed,
+    Fleet,
+    Instruction,
+    Launch,
+    Ready,
+    Remove,
+    Restarted,
+    Settle,
+    Settled,
+    Variant,
+)
+from penstock.localaws.sagemaker.endpoint_metrics import EndpointMetrics
+from penstock.localaws.sagemaker.faults import JobFault
+from penstock.localaws.sagemaker.instances import Instance
+from penstock.localaws.sagemaker.names import arn
+from penstock.localaws.sagemaker.plane import Plane
+from penstock.localaws.sagemaker.routing import Route, RoutedVariant
+from penstock.localaws.sagemaker.serving_process import ServingProcess
+
+log = logging.getLogger("penstock.localaws.sagemaker")
+
+KIND = "endpoint"
+MOST_INSTANCES = 4  # processes of one variant, however many instances were asked for: they share one machine
+_LAST_SECONDS = 3.0  # for a model server when the whole server stops
+_Key = tuple[int, str, int]  # generation, variant, number
+
+
+class Hosting:
+    """All endpoints of a plane. `apply` is the one way to change one."""
+
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane
+        self._serving = ServingProcess(plane)
+        self._lock = threading.RLock()
+        self._instances: dict[str, dict[_Key, Instance]] = {}
+        self._stopping = False
+        self.routes: Mapping[str, Route] = {}
+        self.statuses: Mapping[str, str] = {}
+        self.metrics = EndpointMetrics(lambda: plane.client("cloudwatch"))
+
+    def apply(self, name: str, event: Event) -> Endpoint | None:
+        """Carry an event through: store what the endpoint is now and do what follows; None if there is none.
+
+        Raises endpoint_lifecycle.Refused when the endpoint's state does not allow the event.
+        """
+        with self._lock:
+            document = self._plane.store.get(KIND, name)
+            if document is None or self._stopping:
+                return None
+            before = endpoint_lifecycle.from_document(document["endpoint"])
+            endpoint, instructions = endpoint_lifecycle.handle(before, event)
+            if endpoint != before:
+                document["endpoint"] = endpoint_lifecycle.to_document(endpoint)
+                document["modified"] = self._plane.clock.now()
+                self._plane.store.put(KIND, name, document)
+                self.statuses = {**self.statuses, name: endpoint.status}
+            for instruction in instructions:
+                self._carry_out(endpoint, document, instruction)
+            return endpoint
+
+    def start(self) -> None:
+        """Bring up every endpoint that was there when the server ended; does not wait for them."""
+        known = {name: document["endpoint"]["status"] for name, document in self._plane.store.all(KIND)}
+        self.statuses = known
+        for left in self._directory().glob("*"):
+            if left.name not in known:
+                shutil.rmtree(left, ignore_errors=True)
+        for name in known:
+            self.apply(name, Restarted())
+
+    def stop(self) -> None:
+        """End every process; endpoints stay what they are, for the next start."""
+        with self._lock:
+            self._stopping = True
+            running = [instance for some in self._instances.values() for instance in some.values()]
+        for instance in running:
+            instance.ask_to_stop(_LAST_SECONDS)
+        for instance in running:
+            instance.stop(_LAST_SECONDS)
+        self.metrics.close()
+
+    def _carry_out(self, endpoint: Endpoint, document: dict[str, Any], instruction: Instruction) -> None:
+        match instruction:
+            case Launch(fleet):
+                _in_thread(self._launch, endpoint.name, fleet)
+            case Settle():
+                self._settle(endpoint)
+            case Remove():
+                self._remove(endpoint.name)
+            case Announce(reason):
+                endpoint_events.announce(self._plane, endpoint, document, reason)
+
+    def _launch(self, name: str, fleet: Fleet) -> None:
+        """In a thread: models unpacked, instances started and healthy; or the reason why not."""
+        try:
+            for variant in fleet.variants:
+                images.find(variant.image)
+                model = self._directory(name, variant.name, fleet.generation) / "opt/ml/model"
+                artifacts.unpack(self._plane.client("s3"), variant.model_data, model)
+            started = [(v, self._instance(name, fleet, v, number)) for v, number in _numbered(fleet)]
+            problems = [_reason(v, why) for v, one in started if one and (why := one.wait_healthy())]
+        except (artifacts.Unusable, JobFault) as error:
+            problems = [str(error)]
+        except Exception as error:
+            log.exception("endpoint %s cannot be launched", name)
+            problems = [f"{type(error).__name__}: {error}"]
+        if problems:
+            log.warning("endpoint %s, configuration %s: %s", name, fleet.config, problems[0])
+        self.apply(name, Failed(fleet.serial, problems[0]) if problems else Ready(fleet.serial))
+
+    def _instance(self, name: str, fleet: Fleet, variant: Variant, number: int) -> Instance | None:
+        """The instance of that number, started unless it runs; None when the server is stopping."""
+        opt_ml = self._directory(name, variant.name, fleet.generation) / "opt/ml"
+        with self._lock:
+            if self._stopping:
+                return None
+            mine = self._instances.setdefault(name, {})
+            key = (fleet.generation, variant.name, number)
+            if key not in mine:
+                mine[key] = Instance(self._serving.starter(name, variant, opt_ml), variant.patience)
+            return mine[key]
+
+    def _settle(self, endpoint: Endpoint) -> None:
+        mine = self._instances.get(endpoint.name, {})
+        self.routes = {**self.routes, endpoint.name: _route(endpoint.active, mine)}
+        fleets = [fleet for fleet in (endpoint.active, endpoint.pending) if fleet is not None]
+        kept = {(fleet.generation, v.name, number) for fleet in fleets for v, number in _numbered(fleet)}
+        surplus = {key: mine.pop(key) for key in list(mine) if key not in kept}
+        _in_thread(self._end, endpoint.name, surplus, {fleet.generation for fleet in fleets})
+
+    def _end(self, name: str, surplus: Mapping[_Key, Instance], generations: set[int]) -> None:
+        """In a thread: old instances drained and stopped, their files removed."""
+        _together([instance.drain_and_stop for instance in surplus.values()])
+        for generation, variant, _ in surplus:
+            if generation not in generations:
+                shutil.rmtree(self._directory(name, variant, generation), ignore_errors=True)
+        self.apply(name, Settled())
+
+    def _remove(self, name: str) -> None:
+        self.routes = {other: route for other, route in self.routes.items() if other != name}
+        _in_thread(self._forget, name, self._instances.pop(name, {}))
+
+    def _forget(self, name: str, instances: Mapping[_Key, Instance]) -> None:
+        """In a thread: everything of a deleted endpoint gone, its name last."""
+        _together([instance.drain_and_stop for instance in instances.values()])
+        with self._lock:
+            if self._stopping:
+                return
+            shutil.rmtree(self._directory(name), ignore_errors=True)
+            self._plane.store.delete(KIND, name)
+            tags.drop(self._plane, arn(self._plane.place, KIND, name))
+            self.statuses = {other: status for other, status in self.statuses.items() if other != name}
+
+    def _directory(self, *parts: str | int) -> Path:
+        return self._plane.place.root.joinpath("endpoints", *map(str, parts))
+
+
+def on_start(plane: Plane) -> None:
+    """Take up the endpoints of before."""
+    plane.part(Hosting).start()
+
+
+def on_stop(plane: Plane) -> None:
+    """End every model server."""
+    plane.part(Hosting).stop()
+
+
+def _numbered(fleet: Fleet) -> list[tuple[Variant, int]]:
+    return [(v, number) for v in fleet.variants for number in range(min(v.count, MOST_INSTANCES))]
+
+
+def _route(fleet: Fleet | None, instances: Mapping[_Key, Instance]) -> Route:
+    variants = []
+    for variant in fleet.variants if fleet else ():
+        assert fleet is not None  # noqa: S101  for the type checker
+        keys = [(fleet.generation, v.name, number) for v, number in _numbered(fleet) if v is variant]
+        running = [instances[key] for key in keys if key in instances]
+        variants.append(RoutedVariant(variant.name, variant.weight, running))
+    return Route(variants)
+
+
+def _reason(variant: Variant, why: str) -> str:
+    return (
+        f"The primary container for production variant {variant.name} did not pass the ping health check. "
+        f"Please check CloudWatch logs for this endpoint. {re.sub(r'[^ -~]+', ' ', why)}"
+    )[:1024]
+
+
+def _together(actions: list[Any]) -> None:
+    threads = [threading.Thread(target=action, daemon=True) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _in_thread(action: Any, *arguments: Any) -> None:
+    threading.Thread(target=action, args=arguments, name=f"hosting-{action.__name__}", daemon=True).start()
