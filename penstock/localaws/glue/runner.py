@@ -36,7 +36,7 @@ class GlueRunner:
         self._clients = Clients(place)
         self._execution = Execution(place, self._clients)
         self._lock = threading.Lock()
-        self._processes: dict[str, Process] = {}
+        self._processes: dict[str, Process | None] = {}  # None: under way, without a process yet
         self._stopped: set[str] = set()
 
     def start(self) -> None:
@@ -52,7 +52,8 @@ class GlueRunner:
     def stop_run(self, run_id: str) -> None:
         """End a run, now or as soon as it has a process."""
         with self._lock:
-            self._stopped.add(run_id)
+            if run_id in self._processes:
+                self._stopped.add(run_id)
             process = self._processes.get(run_id)
         if process is not None:
             process.terminate(_STOP_GRACE_SECONDS)
@@ -72,6 +73,8 @@ class GlueRunner:
 
     def _carry_out(self, run: Record, job: Record, args: dict[str, str], script: str) -> None:
         directory = self._place.root / PurePosixPath(run["Id"]).name
+        with self._lock:
+            self._processes[run["Id"]] = None
         run.update(JobRunState="RUNNING", LastModifiedOn=time.time(), LogGroupName=log_group(job))
         try:
             self._run_script(run, self._spec(run, job, args, script, directory))
@@ -119,6 +122,7 @@ class GlueRunner:
 
     def _import_path(self, uri: str, directory: Path) -> str:
         """What goes on PYTHONPATH for one extra file: a zip or wheel itself, the directory of a .py."""
+        directory.mkdir()  # one each: two archives may have the same name
         local = self._fetch(uri, directory)
         return str(local if local.suffix in (".zip", ".whl", ".egg") else local.parent)
 
