@@ -45,9 +45,10 @@ def input_fn(body: str | bytes, content_type: str = JSON) -> Input:
     """Return the request's records; raise RequestError 400 if unreadable, 415 for other content types."""
     kind = content_type.partition(";")[0].strip().lower()
     try:
-        text = body if isinstance(body, str) else bytes(body).decode("utf-8-sig")
+        text = body if isinstance(body, str) else bytes(body).decode()
     except UnicodeDecodeError as error:
         raise RequestError(400, f"The body is not UTF-8: byte {error.start} cannot be read") from None
+    text = text.removeprefix("\ufeff")  # spreadsheets begin a file so
     if kind == JSON:
         return _from_json(text)
     if kind == CSV:
