@@ -82,7 +82,7 @@ class Demo:
         self.console.print(f"\n[bold]{text}[/]")
 
     def _tell(self, text: str) -> None:
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, soft_wrap=True)
 
     def _timed(self, name: str, work: Any) -> Any:
         started = time.monotonic()

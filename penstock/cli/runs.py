@@ -27,17 +27,18 @@ def runs(session: Session, project: str | None) -> None:
 
 
 def _table(found: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in ("run", "state", "started", "took", "metric", "reason"):
-        table.add_column(title, overflow="fold")
+    table = Table(box=None, pad_edge=False, expand=True)
+    for title in ("run", "state", "started", "took", "metric"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("reason", overflow="ellipsis", no_wrap=True, ratio=1)  # --json has the whole of it
     for record in found:
         table.add_row(
             record["run"],
             record["state"].lower(),
-            record["started_at"][:19],
+            record["started_at"][:19].replace("T", " "),
             _took(record),
             _metric(record),
-            record["reason"] or "",
+            (record["reason"] or "").partition("\n")[0],
         )
     return table
 

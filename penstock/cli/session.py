@@ -30,11 +30,11 @@ class Session:
     @property
     def console(self) -> Console:
         """For a person: stdout, or stderr when stdout belongs to a machine."""
-        return Console(stderr=self.machine, highlight=False, soft_wrap=True)
+        return Console(stderr=self.machine, highlight=False)
 
     def say(self, text: str) -> None:
         """One line to a person, as it is."""
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, soft_wrap=True)
 
     def answer(self, document: Any) -> None:
         """The word's result, for a machine; a person has been told already."""

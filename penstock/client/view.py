@@ -61,7 +61,9 @@ class Bars:
                 self._task(name), total=total, completed=done, mark=_MARKS[status], took=took
             )
         elif ended and self._said.get(name) != status:
-            self._console.print(f"{'✓' if status == history.DONE else '✗'} {name:<12} {took}", markup=False)
+            self._console.print(
+                f"{'✓' if status == history.DONE else '✗'} {name:<12} {took}", markup=False, soft_wrap=True
+            )
         self._said[name] = status
 
     def _task(self, name: str) -> TaskID:
@@ -78,7 +80,7 @@ class RunView(Bars):
         self._run = run
 
     def __enter__(self) -> Self:
-        self._console.print(f"Run {self._run}", markup=False)
+        self._console.print(f"Run {self._run}", markup=False, soft_wrap=True)
         return super().__enter__()
 
     def update(self, shot: Snapshot) -> None:
@@ -129,13 +131,15 @@ def upload_bar(console: Console, file: Path) -> Iterator[Callable[[int], None]]:
 def ending(console: Console, runs: Runs, last: Snapshot, root: Path) -> dict[str, Any]:
     """Print a run's outcome, scorecard and where its report is (fetched below `root`); returns them for a machine."""
     run = str(last.record["run"])
-    console.print(f"{last.record['state'].capitalize()}: {last.record['reason'] or ''}", markup=False)
+    console.print(
+        f"{last.record['state'].capitalize()}: {last.record['reason'] or ''}", markup=False, soft_wrap=True
+    )
     card = runs.scorecard(run)
     if card:
         console.print(scorecard_table(card))
     report = runs.report(run, root / ".penstock" / "reports")
     if report:
-        console.print(f"Report: {report}", markup=False)
+        console.print(f"Report: {report}", markup=False, soft_wrap=True)
     timings = {state.name: round(state.seconds(last.at), 3) for state in last.states}
     return {"run": run, "record": last.record, "seconds": timings, "scorecard": card, "report": report}
 
