@@ -100,6 +100,11 @@ class Pool:
         async with asyncio.timeout(seconds):
             return await self._send(request)
 
+    def close(self) -> None:
+        """Close idle connections; an instance that ends closes them by itself."""
+        while self._idle:
+            self._idle.pop().close()
+
     async def _send(self, request: bytes) -> Reply:
         while self._idle:
             connection = self._idle.pop()

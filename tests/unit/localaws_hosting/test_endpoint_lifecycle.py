@@ -1,0 +1,154 @@
+"""An endpoint's life, event by event; nothing runs."""
+
+import dataclasses
+import json
+
+import pytest
+
+from penstock.localaws.sagemaker.endpoint_lifecycle import (
+    Announce,
+    Created,
+    Deleted,
+    Endpoint,
+    Failed,
+    Launch,
+    Ready,
+    Refused,
+    Remove,
+    Rescaled,
+    Restarted,
+    Settle,
+    Settled,
+    Updated,
+    Variant,
+    from_document,
+    handle,
+    to_document,
+)
+
+
+def a_variant(name="live", count=1, weight=1.0):
+    return Variant(
+        name, f"model-{name}", "sagemaker-xgboost:3.2-0", "s3://b/m.tar.gz", {"A": "1"}, count, weight, 60.0
+    )
+
+
+def after(*events, start=None):
+    """The endpoint after those events, and the last one's instructions."""
+    endpoint, instructions = start or Endpoint("e", "Creating", "one"), []
+    for event in events:
+        endpoint, instructions = handle(endpoint, event)
+    return endpoint, instructions
+
+
+CREATED = Created("one", (a_variant(),))
+SERVING = (CREATED, Ready(1))
+UPDATING = (*SERVING, Updated("two", (a_variant(count=2),)))
+
+
+def test_a_created_endpoint_is_launched_and_takes_traffic_once_it_is_ready():
+    endpoint, instructions = after(CREATED)
+    assert (endpoint.status, endpoint.active) == ("Creating", None)
+    assert instructions == [Launch(endpoint.pending), Announce()]
+
+    endpoint, instructions = after(*SERVING)
+    assert (endpoint.status, endpoint.active.config) == ("InService", "one")
+    assert instructions == [Settle(), Announce()]
+
+
+def test_one_that_cannot_start_is_failed_with_the_reason():
+    endpoint, instructions = after(CREATED, Failed(1, "no module"))
+    assert (endpoint.status, endpoint.failure) == ("Failed", "no module")
+    assert instructions == [Settle(), Announce()]
+
+
+def test_the_old_fleet_stays_active_until_the_new_one_is_ready():
+    endpoint, _ = after(*UPDATING)
+    assert (endpoint.status, endpoint.active.config, endpoint.pending.config) == ("Updating", "one", "two")
+
+    endpoint, instructions = handle(endpoint, Ready(2))
+    assert (endpoint.status, endpoint.active.config, endpoint.pending) == ("InService", "two", None)
+    assert Settle() in instructions
+
+
+def test_a_failed_update_rolls_back_silently_but_for_the_event():
+    endpoint, instructions = after(*UPDATING, Failed(2, "broken"))
+    assert endpoint.status == "RollingBack"
+    assert instructions == [Settle(), Announce("broken")]
+
+    endpoint, _ = handle(endpoint, Settled())
+    assert (endpoint.status, endpoint.config, endpoint.failure) == ("InService", "one", None)
+
+
+def test_a_rescaling_keeps_the_generation_so_running_instances_stay():
+    endpoint, instructions = after(*SERVING, Rescaled({"live": (3.0, None)}))
+    assert (endpoint.status, endpoint.pending.generation) == ("Updating", endpoint.active.generation)
+    assert instructions[0].fleet.variants == (a_variant(weight=3.0),)
+
+
+def test_word_of_an_overtaken_launch_changes_nothing():
+    endpoint, _ = after(*SERVING)
+    assert handle(endpoint, Ready(9)) == (endpoint, [])
+    assert handle(endpoint, Failed(9, "late")) == (endpoint, [])
+
+
+@pytest.mark.parametrize("asked", [Updated("three", ()), Rescaled({}), Deleted()])
+def test_an_endpoint_on_its_way_is_left_alone(asked):
+    with pytest.raises(Refused) as refused:
+        after(*UPDATING, asked)
+    assert refused.value.in_progress
+
+
+def test_a_failed_endpoint_can_only_be_deleted():
+    failed, _ = after(CREATED, Failed(1, "x"))
+    with pytest.raises(Refused) as refused:
+        handle(failed, Updated("two", ()))
+    assert not refused.value.in_progress
+    assert handle(failed, Deleted())[0].status == "Deleting"
+
+
+def test_deleting_twice_removes_once():
+    endpoint, instructions = after(*SERVING, Deleted())
+    assert instructions == [Remove(), Announce()]
+    assert handle(endpoint, Deleted()) == (endpoint, [])
+
+
+def test_after_a_restart_an_endpoint_is_in_service_only_when_it_answers():
+    endpoint, instructions = after(*SERVING, Restarted())
+    assert endpoint.status == "SystemUpdating"
+    assert instructions == [Launch(endpoint.active), Announce()]
+    assert handle(endpoint, Ready(1))[0].status == "InService"
+    assert handle(endpoint, Failed(1, "gone"))[0].status == "Failed"
+
+
+def test_an_update_goes_on_after_a_restart():
+    endpoint, instructions = after(*UPDATING, Restarted())
+    assert instructions == [Launch(endpoint.active), Launch(endpoint.pending)]
+    same, routed = handle(endpoint, Ready(1))
+    assert (same, routed) == (endpoint, [Settle()])
+    assert handle(same, Ready(2))[0].active.config == "two"
+
+
+def test_an_update_whose_old_fleet_did_not_come_back_may_still_succeed_or_fail():
+    endpoint, _ = after(*UPDATING, Restarted(), Failed(1, "old is gone"))
+    assert (endpoint.status, endpoint.active) == ("Updating", None)
+    assert handle(endpoint, Ready(2))[0].status == "InService"
+    assert handle(endpoint, Failed(2, "new too"))[0].failure == "new too"
+
+
+@pytest.mark.parametrize("status", ["RollingBack", "SystemUpdating"])
+def test_a_restart_amid_other_states_brings_the_active_fleet_up(status):
+    endpoint, _ = after(*SERVING)
+    again, instructions = handle(dataclasses.replace(endpoint, status=status), Restarted())
+    assert again.status == "SystemUpdating"
+    assert Launch(endpoint.active) in instructions
+
+
+def test_a_restart_finishes_a_deletion():
+    endpoint, _ = after(*SERVING, Deleted())
+    assert handle(endpoint, Restarted())[1] == [Remove()]
+
+
+def test_what_is_stored_comes_back_the_same():
+    endpoint, _ = after(*UPDATING)
+    assert from_document(json.loads(json.dumps(to_document(endpoint)))) == endpoint
