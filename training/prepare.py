@@ -153,7 +153,7 @@ class Prepare:
         for side in results.ROWS[:-1]:
             with phase("write", side=side, rows=self.counted.rows[side]):
                 table = rows.filter(rows["_side"] == side)
-                table = table.order_by("_position") if "_position" in table.columns else table
+                table = table.order_by("_position" if "_position" in table.columns else "_row")
                 self.engine.write(table.select("_row", "_source", *columns), f"{self.dataset_uri}{side}/")
         with phase("profile"):
             store.write_json(self.s3, f"{self.dataset_uri}profile.json", self._profile(rows, columns))

@@ -42,6 +42,7 @@ ISO = (
     "^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
     "(?:[ t]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,6})[0-9]*)?)?)? ?(z|[+-][0-9]{2}:?[0-9]{2})?$"
 )
+_PLAIN = "^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?)?$"
 _ISO_PARTS = ("%Y", "%m", "%d", "%H", "%M", "%S", "%f", "%z")
 
 
@@ -81,7 +82,14 @@ def pattern(form: str | None) -> Pattern:
 
 def parse(text: ir.StringValue, form: str | None) -> ir.TimestampValue:
     """The moment a text means, in UTC, or null when it is no date of that format. Missing parts: 1 January, 00:00."""
-    shape = pattern(form)
+    if form is None:
+        # Most ISO dates are what TRY_CAST reads; taking them to pieces costs ten times as much.
+        plain = text.re_search(_PLAIN)
+        return ibis.cases((plain, text.try_cast("timestamp")), else_=_in_pieces(text, pattern(None)))
+    return _in_pieces(text, pattern(form))
+
+
+def _in_pieces(text: ir.StringValue, shape: Pattern) -> ir.TimestampValue:
     lower = text.lower()
     found = {part: lower.re_extract(shape.expression, place) for place, part in enumerate(shape.parts, 1)}
     day = ibis.literal("-").join([_year(found), _month(found), _two(found, "%d", "01")])

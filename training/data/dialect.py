@@ -51,11 +51,17 @@ def sniff(sample: str, *, whole: bool, known: Collection[str] = ()) -> Dialect |
     if not quoted:
         return None
     best = max(quoted, key=rank)
-    if best.even < _QUOTES_DOUBTED:
-        plain = _look(sample, best.delimiter, False, whole)
-        if plain and plain.header == best.header and plain.even > best.even:
-            return plain
-    return best
+    plain = _look(sample, best.delimiter, False, whole)
+    return plain if plain and _quotes_are_plain(best, plain) else best
+
+
+def _quotes_are_plain(quoted: Dialect, plain: Dialect) -> bool:
+    """Whether a quote is a character like any other: then rows are more even, or more of them just as even."""
+    if plain.header != quoted.header:
+        return False
+    if quoted.even < _QUOTES_DOUBTED:
+        return plain.even > quoted.even
+    return plain.even == 1.0 and plain.rows_seen > quoted.rows_seen
 
 
 def _look(sample: str, delimiter: str, quoting: bool, whole: bool) -> Dialect | None:
