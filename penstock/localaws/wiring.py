@@ -17,6 +17,7 @@ from penstock.localaws.extension import (
     glue_jobs,
     glue_tasks,
     lambda_active,
+    lambda_errors,
     lambda_lifeline,
     lambda_logs,
     log_limits,
@@ -39,6 +40,7 @@ from penstock.localaws.settings import ACCOUNT, CODE_ROOT, REGION, Layout, endpo
 _PLAIN_HOOKS = (
     rest_import,
     lambda_active,
+    lambda_errors,
     lambda_lifeline,
     lambda_logs,
     s3_events,
