@@ -99,8 +99,9 @@ class Stage:
         self.until(over, f"the runs of {project}")
         return sorted(self.runs(project), key=lambda run: run["run"])
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    def until(self, condition: Callable[[], bool], what: str, seconds: float | None = None) -> None:
         """Wait for a condition; fails naming what was waited for."""
+        seconds = seconds or PATIENCE_SECONDS
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
