@@ -105,7 +105,8 @@ class GlueRunner:
             (directory / name).mkdir(parents=True, mode=0o700)
         local = self._fetch(script, directory / "script")
         paths = [
-            self._import_path(uri, directory / "extra") for uri in _listed(args.get("--extra-py-files", ""))
+            self._import_path(uri, directory / "extra" / str(number))
+            for number, uri in enumerate(_listed(args.get("--extra-py-files", "")))
         ]
         env = {
             **job_environment(self._place, str(directory / "home")),
