@@ -323,7 +323,7 @@ def test_a_glue_job_really_runs_and_a_machine_gets_its_reason(embedded_aws: Embe
         return described
 
     good = run({"--project": "churn"})
-    assert good["status"] == "SUCCEEDED", good
+    assert good["status"] == "SUCCEEDED", good.get("cause")
     assert json.loads(good["output"])["JobRunState"] == "SUCCEEDED"
     bad = run({"--fail": "now"})
     assert bad["error"] == "States.TaskFailed"
