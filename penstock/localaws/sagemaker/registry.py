@@ -79,7 +79,7 @@ def _create_package(plane: Plane, params: Params) -> Params:
     with plane.store.transaction():
         token, content = params.get("ClientToken"), json.dumps(params, sort_keys=True)
         known = plane.store.get(_TOKEN, token) if token else None
-        if known is not None:
+        if known is not None and plane.store.get(_PACKAGE, known["arn"]) is not None:
             return _repeated(known, content)
         package = _new_package(plane, params)
         if not plane.store.create(_PACKAGE, package["arn"], package):
