@@ -113,7 +113,7 @@ def _importance(card: Mapping[str, Any]) -> Iterator[tuple[str, str, float, Draw
     if bars:
         yield (
             "importance",
-            "What the model goes by: each column's share of the improvement its splits brought.",
+            "What the model goes by: the share of each column (or term) in the improvement splits brought.",
             max(1.6, 0.6 + 0.26 * len(bars)),
             lambda axes, theme: _bars(axes, theme, bars),
         )

@@ -10,12 +10,12 @@ body{margin:0;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:1080px;margin:0 auto;padding:2rem 1.25rem 4rem}
 header p{color:var(--muted);margin:0}
-h1{font-size:1.9rem;line-height:1.2;margin:.3rem 0 .6rem;text-wrap:balance}
+h1{font-size:clamp(1.35rem,3.2vw,1.9rem);line-height:1.2;margin:.3rem 0 .6rem;text-wrap:balance}
 h2{font-size:1.15rem;margin:2.6rem 0 .8rem}
 .badge{display:inline-block;padding:.15rem .7rem;border-radius:99px;
 font-size:.85rem;font-weight:600;margin:0 .4rem .3rem 0}
 .good{color:var(--good);background:var(--goodbg)}.bad{color:var(--bad);background:var(--badbg)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:.9rem;margin-top:1.4rem}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.9rem;margin-top:1.4rem}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.9rem 1rem}
 .tile h3{margin:0;font-size:.85rem;font-weight:500;color:var(--muted)}
 .tile .value{font-size:1.9rem;font-weight:650;font-variant-numeric:tabular-nums;line-height:1.25}
@@ -35,7 +35,7 @@ table{border-collapse:collapse;width:100%;font-size:.92rem}
 th{text-align:left;font-weight:600;color:var(--muted);border-bottom:2px solid var(--line);
 padding:.4rem .6rem;white-space:nowrap}
 td{border-bottom:1px solid var(--line);padding:.4rem .6rem;vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 td.name{overflow-wrap:anywhere;min-width:8rem}
 tr.leak td{background:var(--badbg)}tr.leak td:last-child{color:var(--bad);font-weight:600}
 .bar{display:inline-block;height:.55rem;border-radius:3px;background:var(--accent);vertical-align:middle;opacity:.75}
