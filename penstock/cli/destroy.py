@@ -20,7 +20,9 @@ def destroy(session: Session, yes: bool) -> None:
     with Steps(session.console) as steps:
         destroyed = deployment.destroy(session.stage, checkout(session.root), steps.progress)
     if destroyed.removed:
-        session.say(f"Removed {len(destroyed.removed)} things of stage {session.stage}. Nothing is left.")
+        for thing in destroyed.removed:
+            session.say(f"  removed {thing}")
+        session.say(f"Nothing of stage {session.stage} is left.")
     else:
         session.say(f"Stage {session.stage} has nothing left to remove.")
     session.answer({"stage": session.stage, "removed": destroyed.removed})

@@ -21,6 +21,8 @@ _MARKS = {
     history.FAILED: "[red]✗[/]",
 }
 
+_ENDED = {"done", "unchanged", "removed", "failed"}
+
 
 class Bars:
     """Named steps, each with a bar and its seconds. Off a terminal, one plain line as each step ends."""
@@ -109,6 +111,9 @@ class Steps(Bars):
             self.set(name, history.RUNNING, 0.0)
             return
         self.seconds[name] = round(now - self._started.get(name, now), 3)
+        if state not in _ENDED:
+            self.set(name, history.RUNNING, self.seconds[name], state)
+            return
         status = history.FAILED if state == "failed" else history.DONE
         self.set(name, status, self.seconds[name], "" if state == "done" else state)
 
