@@ -14,6 +14,7 @@ from penstock.localaws.checkpoint import Checkpoint
 from penstock.localaws.execution.place import Place
 from penstock.localaws.extension import (
     activity,
+    aws_events,
     glue_jobs,
     glue_tasks,
     lambda_active,
@@ -38,6 +39,7 @@ from penstock.localaws.sagemaker import SageMaker
 from penstock.localaws.settings import ACCOUNT, CODE_ROOT, REGION, Layout, endpoint_url
 
 _PLAIN_HOOKS = (
+    aws_events,
     rest_import,
     lambda_active,
     lambda_errors,
@@ -58,7 +60,8 @@ def build(where: Layout, port: int, announce: Callable[[], None]) -> Application
     """Install the extension into MiniStack and return the application to serve."""
     for hook in _PLAIN_HOOKS:
         hook.install()
-    runner, plane = GlueRunner(_place(where.glue, port)), SageMaker(_place(where.sagemaker, port))
+    runner = GlueRunner(_place(where.glue, port))
+    plane = SageMaker(_place(where.sagemaker, port), publish=aws_events.publish)
     runner.start()  # it empties its directory: before the first run, not beside it
     glue_jobs.install(runner)
     sagemaker_service.install(plane)

@@ -18,6 +18,7 @@ from typing import Any
 
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.execution.place import Place
+from penstock.localaws.sagemaker.events import Publish
 from penstock.localaws.sagemaker.plane import Clock, Operation, Plane
 from penstock.localaws.sagemaker.validation import Model
 
@@ -29,10 +30,13 @@ _THREADS = 16
 
 
 class SageMaker:
-    """The service: HTTP requests with `handle_request`, calls in the same process with `call`."""
+    """The service: HTTP requests with `handle_request`, calls in the same process with `call`.
 
-    def __init__(self, place: Place, clock: Clock | None = None) -> None:
-        self.plane = Plane(place, clock)
+    `publish` puts events of source aws.sagemaker on the default bus of the embedded AWS.
+    """
+
+    def __init__(self, place: Place, publish: Publish, clock: Clock | None = None) -> None:
+        self.plane = Plane(place, publish, clock)
         self._modules = _load_modules()
         self._operations: dict[str, Operation] = {}
         for module in self._modules.values():

@@ -8,18 +8,19 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from penstock.localaws.execution.place import Place
-
 log = logging.getLogger("penstock.localaws.sagemaker")
 _BATCH = 10  # PutEvents takes no more
 
 
-class Events:
-    """Puts events of source `aws.sagemaker`."""
+# Takes at most `_BATCH` entries as PutEvents has them; raises when they are not taken.
+Publish = Callable[[list[dict[str, Any]]], None]
 
-    def __init__(self, client: Callable[[str], Any], place: Place) -> None:
-        self._client = client
-        self._place = place
+
+class Events:
+    """Puts events of source `aws.sagemaker`; nobody but a service may, so `publish` comes from the server."""
+
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
         self._queue: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -60,7 +61,7 @@ class Events:
         if not entries:
             return
         try:
-            self._client("events").put_events(Entries=entries)
+            self._publish(entries)
         except Exception:
             log.exception(
                 "EventBridge did not take %d event(s): %s", len(entries), [e["DetailType"] for e in entries]

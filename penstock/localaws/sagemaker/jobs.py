@@ -34,7 +34,7 @@ def on_start(plane: Plane) -> None:
     """Fail what a crash interrupted, and make ready what the first job needs: clients and the jail's probe."""
     for kind in _KINDS.values():
         plane.part(Runner).recover(kind)
-    for service in ("s3", "logs", "events"):
+    for service in ("s3", "logs"):
         plane.client(service)
     assert plane.execution.mode  # noqa: S101  probes now rather than in front of the first job
 

@@ -22,7 +22,7 @@ from typing import Any, TypeVar, cast
 from penstock.localaws.execution.clients import Clients
 from penstock.localaws.execution.execution import Execution
 from penstock.localaws.execution.place import Place
-from penstock.localaws.sagemaker.events import Events
+from penstock.localaws.sagemaker.events import Events, Publish
 from penstock.localaws.sagemaker.store import Store
 
 T = TypeVar("T")
@@ -40,14 +40,14 @@ class Clock:
 class Plane:
     """What operations share. Made by `api.SageMaker`; `close` when nothing runs any more."""
 
-    def __init__(self, place: Place, clock: Clock | None = None) -> None:
+    def __init__(self, place: Place, publish: Publish, clock: Clock | None = None) -> None:
         self.place = place
         self.clock = clock or Clock()
         place.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = Store(place.root / "store.sqlite")
         self._clients = Clients(place)
         self.execution = Execution(place, self._clients)
-        self.events = Events(self.client, place)
+        self.events = Events(publish)
         self._parts: dict[Any, Any] = {}
         self._lock = threading.RLock()
 
