@@ -36,7 +36,8 @@ def test_a_failing_transaction_leaves_nothing(store: Store) -> None:
             store.put("job", "a", {})
             raise RuntimeError
 
-    pytest.raises(RuntimeError, half_done)
+    with pytest.raises(RuntimeError):
+        half_done()
     assert store.all("job") == []
 
 

@@ -84,4 +84,5 @@ def test_a_body_that_is_no_object() -> None:
 
 def test_letters_of_any_language_are_letters() -> None:
     tags = [{"Key": "größe", "Value": "値"}]
-    assert MODEL.check("AddTags", {"ResourceArn": "arn:aws:sagemaker:us-east-1:000000000000:x/y", "Tags": tags})["Tags"] == tags
+    arn = "arn:aws:sagemaker:us-east-1:000000000000:training-job/a"
+    assert MODEL.check("AddTags", {"ResourceArn": arn, "Tags": tags})["Tags"] == tags
