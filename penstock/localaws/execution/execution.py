@@ -23,6 +23,10 @@ log = logging.getLogger("penstock.localaws.execution")
 OPT_ML = "/opt/ml"
 _MODES = ("pid", "mount")
 _STOP_SECONDS = 10.0
+_NOTICE = (
+    "[penstock] This machine does not let a process have its own /opt/ml: SAGEMAKER_BASE_DIR names the directory that "
+    "stands in for it, and /opt/ml at the start of arguments and environment values has been rewritten to it."
+)
 _PROBE = ("/bin/sh", "-c", "test -e /opt/ml/probe && test -d /proc/self")
 
 
@@ -101,4 +105,6 @@ def rewritten(spec: ProcessSpec, optml: Path) -> ProcessSpec:
         return text
 
     env = {name: here(value) for name, value in spec.env.items()} | {"SAGEMAKER_BASE_DIR": str(optml)}
-    return dataclasses.replace(spec, argv=tuple(here(one) for one in spec.argv), env=env, cwd=here(spec.cwd))
+    return dataclasses.replace(
+        spec, argv=tuple(here(one) for one in spec.argv), env=env, cwd=here(spec.cwd), notice=_NOTICE
+    )

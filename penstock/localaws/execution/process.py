@@ -29,7 +29,7 @@ class ProcessSpec:
     `optml` is the directory the process sees as /opt/ml (None: no /opt/ml of its own); `cwd` is a path as the process
     sees it. Its lines go to `log` (standard error to `error_log` if given) and to `on_line(source, line)`, source
     being `stdout` or `stderr`, called in the process's own thread. `escape_tabs` writes a tab as `#011`, as SageMaker's
-    log pipeline does: metric regular expressions are made for that.
+    log pipeline does: metric regular expressions are made for that. `notice` is the log's first line, from us.
     """
 
     argv: tuple[str, ...]
@@ -40,6 +40,7 @@ class ProcessSpec:
     error_log: tuple[str, str] | None = None
     on_line: Callable[[str, str], None] | None = None
     escape_tabs: bool = False
+    notice: str = ""
 
 
 @dataclass
@@ -77,6 +78,8 @@ class Process:
         self._errors: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
         out = open_log(*spec.log) if spec.log else None
         err = open_log(*spec.error_log) if spec.error_log else out
+        if out is not None and spec.notice:
+            out.write(spec.notice)
         self._popen = subprocess.Popen(
             [python, "-I", "-S", GUARD, mode, str(spec.optml or ""), spec.cwd, *spec.argv],
             env=dict(spec.env),

@@ -18,7 +18,7 @@ from penstock.localaws.sagemaker import lifecycle
 from penstock.localaws.sagemaker.faults import JobFault
 from penstock.localaws.sagemaker.lifecycle import Event, Instruction
 from penstock.localaws.sagemaker.plane import Plane
-from penstock.localaws.sagemaker.work import Document, Kind, Record, Work
+from penstock.localaws.sagemaker.work import Kind, Record, Work
 
 log = logging.getLogger("penstock.localaws.sagemaker")
 _ENDED_WAIT_SECONDS = 1.0
@@ -80,20 +80,26 @@ class Runner:
     def wait(self, kind: Kind, name: str, stop: threading.Event | None) -> None:
         """Block until the job is not under way any more, or `stop` is set."""
         with self._changed:
-            while (kind.name, name) in self._live and not (stop and stop.is_set()):
+            while (kind.name, name) in self._live and not self._closing and not (stop and stop.is_set()):
                 self._changed.wait(_ENDED_WAIT_SECONDS if stop is None else 0.1)
 
     def recover(self, kind: Kind) -> None:
         """Fail what was under way when the server died, and clean up after it."""
-        for _, document in self._plane.store.all(kind.name):
-            record = Record.read(document)
-            if not record.job.over and (kind.name, record.name) not in self._live:
-                job = lifecycle.failed_by_restart(record.job, self._plane.clock.now())
-                failed = dataclasses.replace(record, job=job)
-                self._plane.store.put(kind.name, record.name, failed.document())
-                self._tell(kind, failed)
-        if not any(kind_name == kind.name for kind_name, _ in self._live):
-            shutil.rmtree(self._plane.place.root / "jobs" / kind.name, ignore_errors=True)
+        with self._changed:
+            for _, document in self._plane.store.all(kind.name):
+                record = Record.read(document)
+                if not record.job.over and (kind.name, record.name) not in self._live:
+                    self._fail_lost(kind, record)
+            directory = self._plane.place.root / "jobs" / kind.name
+            for left in directory.iterdir() if directory.exists() else ():
+                if (kind.name, left.name) not in self._live:
+                    shutil.rmtree(left, ignore_errors=True)
+
+    def _fail_lost(self, kind: Kind, record: Record) -> None:
+        job = lifecycle.failed_by_restart(record.job, self._plane.clock.now())
+        failed = dataclasses.replace(record, job=job)
+        self._plane.store.put(kind.name, record.name, failed.document())
+        self._tell(kind, failed)
 
     def close(self) -> None:
         """Let nothing change any more: what is under way counts as interrupted when we start again."""
@@ -207,8 +213,3 @@ class Runner:
 
     def _tell(self, kind: Kind, record: Record) -> None:
         self._plane.events.put(kind.event, kind.describe(record), [record.arn])
-
-
-def read(plane: Plane, kind: Kind, name: str) -> Document | None:
-    """A job's document."""
-    return plane.store.get(kind.name, name)
