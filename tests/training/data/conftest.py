@@ -56,7 +56,14 @@ def spark() -> Iterator[Any]:
     session.stop()
 
 
-@pytest.fixture(params=["duckdb", "spark"])
+# Warnings of PySpark's own: sockets it leaves to the collector, pandas calls it makes.
+QUIET = [
+    pytest.mark.filterwarnings(f"ignore::{kind}")
+    for kind in ("ResourceWarning", "DeprecationWarning", "FutureWarning")
+]
+
+
+@pytest.fixture(params=["duckdb", pytest.param("spark", marks=QUIET)])
 def judge(request: pytest.FixtureRequest) -> Judge:
     """Judge rows (text cells) by a project document; the rows with `_side` and `_faults`, in order."""
     if request.param == "duckdb":
@@ -67,7 +74,9 @@ def judge(request: pytest.FixtureRequest) -> Judge:
     def on_spark(document: dict[str, Any], given: Rows) -> Rows:
         raw = _raw(document, given)
         kinds = {"int64": "long", "string": "string"}
-        shape = ", ".join(f"`{field.name}` {kinds[str(field.type)]}" for field in raw.schema)
+        shape = ", ".join(
+            f"`{field.name.replace('`', '``')}` {kinds[str(field.type)]}" for field in raw.schema
+        )
         session.createDataFrame(
             [tuple(row.values()) for row in raw.to_pylist()], shape
         ).createOrReplaceTempView("raw")
