@@ -67,9 +67,8 @@ class Worker:
         try:
             self._app.handlers = handlers.load(self._settings)
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, sys.exit too
-            self._failed = True
-            _say_why(error)
-            self._server.should_exit = True
+            _say_why(error)  # first: once it has failed the process may end any moment
+            self._failed = self._server.should_exit = True
             return
         log.line("loaded", program=self._settings.program, seconds=round(time.perf_counter() - started, 3))
 
