@@ -12,7 +12,11 @@ _IDLE_MOST = 64
 
 
 class Lost(Exception):
-    """The connection was refused or went away before an answer was complete."""
+    """The connection went away before an answer was complete: the request may have been carried out."""
+
+
+class Unreached(Lost):
+    """Nobody took the connection: the request was certainly not carried out."""
 
 
 @dataclass
@@ -106,14 +110,20 @@ class Pool:
             self._idle.pop().close()
 
     async def _send(self, request: bytes) -> Reply:
-        while self._idle:
+        """On a kept connection; on a new one when there is none, or when the kept one had been closed for idleness."""
+        sent: Lost | None = None
+        while self._idle and sent is None:
             connection = self._idle.pop()
             if connection.open:
                 try:
                     return await self._ask(connection, request)
-                except Lost:
-                    continue  # it may have been closed for idleness just now: that says nothing of the instance
-        return await self._ask(await self._connect(), request)
+                except Lost as lost:
+                    sent = lost
+        try:
+            connection = await self._connect()
+        except Unreached:
+            raise sent or Unreached(f"nobody listens on port {self._port}") from None
+        return await self._ask(connection, request)
 
     async def _connect(self) -> _Connection:
         try:
@@ -121,7 +131,7 @@ class Pool:
                 _Connection, "127.0.0.1", self._port
             )
         except OSError as error:
-            raise Lost(f"port {self._port}: {error}") from error
+            raise Unreached(f"port {self._port}: {error}") from error
         return connection
 
     async def _ask(self, connection: _Connection, request: bytes) -> Reply:

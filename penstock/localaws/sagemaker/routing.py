@@ -4,7 +4,7 @@ Smooth weighted round robin (as nginx does): of 10 requests to variants 9:1 exac
 ten in a row to the first. Used on the event loop only, so it needs no lock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from penstock.localaws.sagemaker.instances import Instance
@@ -20,12 +20,12 @@ class RoutedVariant:
     credit: float = 0.0
     turn: int = 0
 
-    def next_instance(self, but: Instance | None = None) -> Instance | None:
-        """The next ready instance in turn, other than `but`; None when there is none."""
+    def next_instance(self, tried: Collection[Instance] = ()) -> Instance | None:
+        """The next ready instance in turn that was not `tried`; None when there is none."""
         for _ in self.instances:
             self.turn = (self.turn + 1) % len(self.instances)
             instance = self.instances[self.turn]
-            if instance.ready and instance is not but:
+            if instance.ready and instance not in tried:
                 return instance
         return None
 

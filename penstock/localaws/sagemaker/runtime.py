@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from penstock.localaws.errors import ServiceError
-from penstock.localaws.sagemaker.endpoint_lifecycle import IN_SERVICE
+from penstock.localaws.sagemaker.endpoint_lifecycle import IN_SERVICE, ROLLING_BACK, SYSTEM_UPDATING, UPDATING
 from penstock.localaws.sagemaker.hosting import Hosting
-from penstock.localaws.sagemaker.http_client import Lost, Reply
+from penstock.localaws.sagemaker.http_client import Lost, Reply, Unreached
 from penstock.localaws.sagemaker.instances import Instance
 from penstock.localaws.sagemaker.plane import Plane
 from penstock.localaws.sagemaker.routing import Route, RoutedVariant
@@ -101,7 +101,7 @@ class Runtime:
         status, route = self._hosting.statuses.get(name), self._hosting.routes.get(name)
         if route is not None and route.variants:
             return route
-        if status == "SystemUpdating":
+        if status in (SYSTEM_UPDATING, UPDATING, ROLLING_BACK):
             what = f"Endpoint {name} is starting again after a restart of the server. Try again in a moment."
             raise ServiceError("ServiceUnavailable", what, 503)
         what = f"Endpoint {name} of account {self._place.account} not found."
@@ -110,23 +110,33 @@ class Runtime:
         raise ServiceError("ValidationError", what)
 
     async def _ask(self, name: str, variant: RoutedVariant, headers: dict[str, str], body: bytes) -> Reply:
-        """Ask an instance, and once another (or the same, started again) if the first went away meanwhile."""
-        lost: Instance | None = None
-        for _ in range(2):
-            instance = variant.next_instance(but=lost)
-            if instance is None or instance.pool is None:
-                break
-            instance.busy += 1
+        """Ask an instance, and another when it is not there; once more when it went away while it worked.
+
+        Once only: a request that takes model servers down must not take all of them.
+        """
+        tried: list[Instance] = []
+        again = 1
+        while instance := variant.next_instance(tried):
             try:
-                return await instance.pool.post("/invocations", headers, body, self._seconds)
-            except Lost:
-                lost = instance
-            finally:
-                instance.busy -= 1
-            if variant is not (moved := self._same(name, variant)):
-                variant, lost = moved, None
+                return await self._ask_instance(instance, headers, body)
+            except Lost as lost:
+                tried.append(instance)
+                again -= not isinstance(lost, Unreached)
+                if again < 0:
+                    break
+            variant = self._same(name, variant)
         what = f"No instance of variant {variant.name} of endpoint {name} is running just now. Try again in a moment."
         raise ServiceError("ServiceUnavailable", what, 503)
+
+    async def _ask_instance(self, instance: Instance, headers: dict[str, str], body: bytes) -> Reply:
+        pool = instance.pool
+        if pool is None:
+            raise Unreached("not healthy yet")
+        instance.busy += 1
+        try:
+            return await pool.post("/invocations", headers, body, self._seconds)
+        finally:
+            instance.busy -= 1
 
     def _same(self, name: str, variant: RoutedVariant) -> RoutedVariant:
         """The variant after an update that may have happened while an old instance was asked."""
