@@ -160,6 +160,8 @@ Outcome = tuple[Endpoint, list[Instruction]]
 
 def handle(endpoint: Endpoint, event: Event) -> Outcome:
     """The endpoint after `event`, and what to do; raises Refused when its state does not allow it."""
+    if endpoint.status == DELETING and isinstance(event, Ready | Failed | Settled):
+        return endpoint, []  # nobody waits for it any more
     return _REACTIONS[type(event)](endpoint, event)
 
 

@@ -9,7 +9,6 @@ from penstock.localaws.errors import ServiceError
 from penstock.localaws.sagemaker import artifacts, endpoint_configs, endpoint_lifecycle, listing, models, tags
 from penstock.localaws.sagemaker.endpoint_events import variants as shown
 from penstock.localaws.sagemaker.endpoint_lifecycle import (
-    CREATING,
     Created,
     Deleted,
     Endpoint,
@@ -32,14 +31,10 @@ def create(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
     name, config = params["EndpointName"], params["EndpointConfigName"]
     _check_deployment(params)
     variants = _variants(plane, config, {})
-    now = plane.clock.now()
-    empty = Endpoint(name, CREATING, config)
-    document = {"endpoint": endpoint_lifecycle.to_document(empty), "created": now, "modified": now}
-    if not plane.store.create(KIND, name, document):
+    if not plane.part(Hosting).create(name, Created(config, variants)):
         raise _refusal(plane, name, "Cannot create already existing endpoint")
     address = arn(plane.place, KIND, name)
     tags.put(plane, address, params.get("Tags"))
-    _apply(plane, name, Created(config, variants))
     return {"EndpointArn": address}
 
 
@@ -93,6 +88,7 @@ def describe(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
 
 def list_endpoints(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
     """ListEndpoints."""
+    plane.part(Hosting)
     records = [
         {"name": name, "created": d["created"], "modified": d["modified"], "status": d["endpoint"]["status"]}
         for name, d in plane.store.all(KIND)
@@ -128,6 +124,7 @@ def _apply(plane: Plane, name: str, event: Event) -> None:
 
 
 def _find(plane: Plane, name: str) -> tuple[dict[str, Any], Endpoint]:
+    plane.part(Hosting)  # which notes a restart of the server before anybody sees the old status
     document = plane.store.get(KIND, name)
     if document is None:
         raise _refusal(plane, name, "Could not find endpoint")

@@ -18,6 +18,7 @@ from typing import Any
 from penstock.localaws.sagemaker import artifacts, endpoint_events, endpoint_lifecycle, images, tags
 from penstock.localaws.sagemaker.endpoint_lifecycle import (
     Announce,
+    Created,
     Endpoint,
     Event,
     Failed,
@@ -47,6 +48,10 @@ _LAST_SECONDS = 3.0  # for a model server when the whole server stops
 _Key = tuple[int, str, int]  # generation, variant, number
 
 
+class Overtaken(Exception):
+    """What is being launched is not wanted any more."""
+
+
 class Hosting:
     """All endpoints of a plane. `apply` is the one way to change one."""
 
@@ -55,10 +60,13 @@ class Hosting:
         self._serving = ServingProcess(plane)
         self._lock = threading.RLock()
         self._instances: dict[str, dict[_Key, Instance]] = {}
+        self._wanted: dict[str, set[int]] = {}  # serials of the fleets that may have instances
         self._stopping = False
+        self._postponed: list[tuple[Endpoint, Instruction]] | None = []  # until `start`; None from then on
         self.routes: Mapping[str, Route] = {}
         self.statuses: Mapping[str, str] = {}
         self.metrics = EndpointMetrics(lambda: plane.client("cloudwatch"))
+        self._take_up()
 
     def apply(self, name: str, event: Event) -> Endpoint | None:
         """Carry an event through: store what the endpoint is now and do what follows; None if there is none.
@@ -75,20 +83,43 @@ class Hosting:
                 document["endpoint"] = endpoint_lifecycle.to_document(endpoint)
                 document["modified"] = self._plane.clock.now()
                 self._plane.store.put(KIND, name, document)
-                self.statuses = {**self.statuses, name: endpoint.status}
-            for instruction in instructions:
-                self._carry_out(endpoint, document, instruction)
+            self._follow(endpoint, document, instructions)
             return endpoint
+
+    def create(self, name: str, event: Created) -> bool:
+        """Begin an endpoint's life; says whether there was none of that name."""
+        with self._lock:
+            empty = Endpoint(name, endpoint_lifecycle.CREATING, event.config)
+            endpoint, instructions = endpoint_lifecycle.handle(empty, event)
+            now = self._plane.clock.now()
+            document = {"endpoint": endpoint_lifecycle.to_document(endpoint), "created": now, "modified": now}
+            if self._stopping or not self._plane.store.create(KIND, name, document):
+                return False
+            shutil.rmtree(self._directory(name), ignore_errors=True)  # what one of that name may have left
+            self._follow(endpoint, document, instructions)
+            return True
+
+    def _follow(self, endpoint: Endpoint, document: dict[str, Any], instructions: list[Instruction]) -> None:
+        self.statuses = {**self.statuses, endpoint.name: endpoint.status}
+        fleets = (endpoint.active, endpoint.pending)
+        self._wanted[endpoint.name] = {fleet.serial for fleet in fleets if fleet is not None}
+        for instruction in instructions:
+            self._carry_out(endpoint, document, instruction)
+
+    def _take_up(self) -> None:
+        """Whatever was InService when the server ended is so no longer, before anybody can ask for it."""
+        for name, _ in self._plane.store.all(KIND):
+            self.apply(name, Restarted())
+        for left in self._directory().glob("*"):
+            if left.name not in self.statuses:
+                shutil.rmtree(left, ignore_errors=True)
 
     def start(self) -> None:
         """Bring up every endpoint that was there when the server ended; does not wait for them."""
-        known = {name: document["endpoint"]["status"] for name, document in self._plane.store.all(KIND)}
-        self.statuses = known
-        for left in self._directory().glob("*"):
-            if left.name not in known:
-                shutil.rmtree(left, ignore_errors=True)
-        for name in known:
-            self.apply(name, Restarted())
+        with self._lock:
+            postponed, self._postponed = self._postponed or [], None
+            for endpoint, instruction in postponed:
+                self._carry_out(endpoint, {}, instruction)
 
     def stop(self) -> None:
         """End every process; endpoints stay what they are, for the next start."""
@@ -102,6 +133,9 @@ class Hosting:
         self.metrics.close()
 
     def _carry_out(self, endpoint: Endpoint, document: dict[str, Any], instruction: Instruction) -> None:
+        if self._postponed is not None and isinstance(instruction, Launch | Remove):
+            self._postponed.append((endpoint, instruction))  # the embedded AWS does not answer us yet
+            return
         match instruction:
             case Launch(fleet):
                 _in_thread(self._launch, endpoint.name, fleet)
@@ -115,27 +149,33 @@ class Hosting:
     def _launch(self, name: str, fleet: Fleet) -> None:
         """In a thread: models unpacked, instances started and healthy; or the reason why not."""
         try:
-            for variant in fleet.variants:
-                images.find(variant.image)
-                model = self._directory(name, variant.name, fleet.generation) / "opt/ml/model"
-                artifacts.unpack(self._plane.client("s3"), variant.model_data, model)
-            started = [(v, self._instance(name, fleet, v, number)) for v, number in _numbered(fleet)]
-            problems = [_reason(v, why) for v, one in started if one and (why := one.wait_healthy())]
+            problem = self._start_all(name, fleet)
+        except Overtaken:
+            return
         except (artifacts.Unusable, JobFault) as error:
-            problems = [str(error)]
+            problem = str(error)
         except Exception as error:
             log.exception("endpoint %s cannot be launched", name)
-            problems = [f"{type(error).__name__}: {error}"]
-        if problems:
-            log.warning("endpoint %s, configuration %s: %s", name, fleet.config, problems[0])
-        self.apply(name, Failed(fleet.serial, problems[0]) if problems else Ready(fleet.serial))
+            problem = f"{type(error).__name__}: {error}"
+        if problem is not None:
+            log.warning("endpoint %s, configuration %s: %s", name, fleet.config, problem)
+        self.apply(name, Ready(fleet.serial) if problem is None else Failed(fleet.serial, problem))
 
-    def _instance(self, name: str, fleet: Fleet, variant: Variant, number: int) -> Instance | None:
-        """The instance of that number, started unless it runs; None when the server is stopping."""
+    def _start_all(self, name: str, fleet: Fleet) -> str | None:
+        """None when all instances are healthy; else why the first that is not will not be."""
+        for variant in fleet.variants:
+            images.find(variant.image)
+            model = self._directory(name, variant.name, fleet.generation) / "opt/ml/model"
+            artifacts.unpack(self._plane.client("s3"), variant.model_data, model)
+        started = [(v, self._instance(name, fleet, v, number)) for v, number in _numbered(fleet)]
+        return next((_reason(v, why) for v, one in started if (why := one.wait_healthy())), None)
+
+    def _instance(self, name: str, fleet: Fleet, variant: Variant, number: int) -> Instance:
+        """The instance of that number, started unless it runs; raises Overtaken when it is no longer wanted."""
         opt_ml = self._directory(name, variant.name, fleet.generation) / "opt/ml"
         with self._lock:
-            if self._stopping:
-                return None
+            if self._stopping or fleet.serial not in self._wanted.get(name, ()):
+                raise Overtaken
             mine = self._instances.setdefault(name, {})
             key = (fleet.generation, variant.name, number)
             if key not in mine:
@@ -159,6 +199,7 @@ class Hosting:
         self.apply(name, Settled())
 
     def _remove(self, name: str) -> None:
+        self._wanted.pop(name, None)
         self.routes = {other: route for other, route in self.routes.items() if other != name}
         _in_thread(self._forget, name, self._instances.pop(name, {}))
 
