@@ -113,6 +113,12 @@ def test_deleting_twice_removes_once():
     assert handle(endpoint, Deleted()) == (endpoint, [])
 
 
+@pytest.mark.parametrize("late", [Ready(1), Failed(1, "it was stopped"), Settled()])
+def test_word_of_a_launch_does_not_bring_a_deleted_endpoint_back(late):
+    endpoint, _ = after(*SERVING, Restarted(), Deleted())
+    assert handle(endpoint, late) == (endpoint, [])
+
+
 def test_after_a_restart_an_endpoint_is_in_service_only_when_it_answers():
     endpoint, instructions = after(*SERVING, Restarted())
     assert endpoint.status == "SystemUpdating"

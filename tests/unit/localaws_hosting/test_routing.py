@@ -42,5 +42,5 @@ def test_instances_take_turns_and_those_not_ready_are_passed_over():
     one, two, dead = AnInstance(), AnInstance(), AnInstance(ready=False)
     variant = RoutedVariant("a", 1, [one, dead, two])
     assert Counter(variant.next_instance() for _ in range(10)) == {one: 5, two: 5}
-    assert variant.next_instance(but=one) is two
+    assert variant.next_instance([one]) is two
     assert RoutedVariant("a", 1, [dead]).next_instance() is None
