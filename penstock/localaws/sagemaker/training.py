@@ -41,26 +41,18 @@ class TrainingWork:
     def prepare(self, threads: int) -> ProcessSpec:
         """Download every channel and the script's source; what to run."""
         image = images.find(self._request["AlgorithmSpecification"]["TrainingImage"])
+        argv = self._command()
         optml.make_directories(self._ml, *_DIRECTORIES)
-        home = self._directory / "home"
-        home.mkdir()
+        (self._directory / "home").mkdir()
         optml.write_training_config(self._ml, self._request)
         for channel in self._request.get("InputDataConfig", []):
             self._download(channel)
         self._restore_checkpoints()
-        argv = self._command()
-        cwd = "/opt/ml/code" if argv[-1] == _SCRIPT_MODE else str(home)
+        cwd = str(self._directory / "home")
         if argv[-1] == _SCRIPT_MODE:
             self._unpack_source()
-        env = {
-            **job_environment(self._plane.place, str(home), threads),
-            "TRAINING_JOB_NAME": self._record.name,
-            "TRAINING_JOB_ARN": self._record.arn,
-            "SAGEMAKER_JOB_NAME": self._record.name,
-            "SAGEMAKER_REGION": self._plane.place.region,
-            "SAGEMAKER_TRAINING_MODULE": image.module,
-            **self._request.get("Environment", {}),
-        }
+            cwd = "/opt/ml/code"
+        env = self._environment(image.module, threads)
         stream = f"{self._record.name}/{optml.HOST}-{int(self._plane.clock.now())}"
         return ProcessSpec(
             argv,
@@ -71,6 +63,17 @@ class TrainingWork:
             escape_tabs=True,
             on_line=self._read_metrics,
         )
+
+    def _environment(self, module: str, threads: int) -> dict[str, str]:
+        return {
+            **job_environment(self._plane.place, str(self._directory / "home"), threads),
+            "TRAINING_JOB_NAME": self._record.name,
+            "TRAINING_JOB_ARN": self._record.arn,
+            "SAGEMAKER_JOB_NAME": self._record.name,
+            "SAGEMAKER_REGION": self._plane.place.region,
+            "SAGEMAKER_TRAINING_MODULE": module,
+            **self._request.get("Environment", {}),
+        }
 
     def _command(self) -> tuple[str, ...]:
         algorithm = self._request["AlgorithmSpecification"]
@@ -189,7 +192,12 @@ def describe(record: Record) -> Document:
     """DescribeTrainingJob's answer."""
     job = record.job
     described = {
-        **{key: value for key, value in record.request.items() if key not in ("Tags", "MlflowConfig")},
+        "StoppingCondition": {"MaxRuntimeInSeconds": _DAY},
+        **{
+            key: value
+            for key, value in record.request.items()
+            if key not in ("Tags", "SessionChainingConfig")
+        },
         "TrainingJobArn": record.arn,
         "ModelArtifacts": {"S3ModelArtifacts": artifact(record)},
         "TrainingJobStatus": str(job.status),
