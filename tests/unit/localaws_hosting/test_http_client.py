@@ -1,62 +1,27 @@
 """The connection pool against small servers that behave well and badly."""
 
 import asyncio
-import contextlib
 
 import pytest
 
-from penstock.localaws.sagemaker.http_client import Lost, Pool
+from penstock.localaws.sagemaker.http_client import Lost, Pool, Unreached
+from tests.unit.localaws_hosting.servers import OK, Server, serving
 
-OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n"
-
-
-class Server:
-    """Answers each request with the next of `answers`; b"" closes, None never answers."""
-
-    def __init__(self, *answers):
-        self.answers = list(answers)
-        self.connections = 0
-        self.requests = []
-        self.idle = asyncio.Event()
-        self.open = 0
-
-    async def __call__(self, reader, writer):
-        self.connections, self.open = self.connections + 1, self.open + 1
-        self.idle.clear()
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                self.requests.append(head + await reader.readexactly(size))
-                answer = self.answers.pop(0)
-                if answer is None:
-                    await reader.read()
-                writer.write(answer or b"")
-                if not answer or b"connection: close" in answer:
-                    break
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-        self.open -= 1
-        if self.open == 0:
-            self.idle.set()
+HALF = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nab"
 
 
 def asking(server, *bodies, seconds=5.0):
     """Ask the server each body in turn through one pool; the replies."""
 
-    async def run():
-        listening = await asyncio.start_server(server, "127.0.0.1", 0)
-        async with listening:
-            pool = Pool(listening.sockets[0].getsockname()[1])
-            try:
-                return [await pool.post("/x", {"accept": "a/b"}, body, seconds) for body in bodies]
-            finally:
-                pool.close()
-                await asyncio.wait_for(server.idle.wait(), 5)
+    async def talk():
+        pool = Pool(server.port)
+        try:
+            return [await pool.post("/x", {"accept": "a/b"}, body, seconds) for body in bodies]
+        finally:
+            pool.close()
 
-    return asyncio.run(run())
+    return serving(server, talk)
 
 
 def test_a_connection_is_kept_for_the_next_request():
@@ -76,9 +41,7 @@ def test_a_server_that_closes_after_an_answer_gets_a_new_connection():
     assert server.connections == 2
 
 
-@pytest.mark.parametrize(
-    "answer", [b"", b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nab", b"?!\r\n\r\n"]
-)
+@pytest.mark.parametrize("answer", [b"", HALF, b"?!\r\n\r\n"])
 def test_no_answer_half_an_answer_and_nonsense_are_lost(answer):
     with pytest.raises(Lost):
         asking(Server(answer), b"1")
@@ -90,8 +53,11 @@ def test_a_kept_connection_that_went_away_is_replaced():
     assert server.connections == 2
 
 
-def test_nobody_listening_is_lost_and_silence_a_timeout():
-    with pytest.raises(Lost):
+def test_nobody_listening_is_told_from_an_answer_lost():
+    with pytest.raises(Unreached):
         asyncio.run(Pool(1).post("/x", {}, b"", 5.0))
+
+
+def test_silence_is_a_timeout():
     with pytest.raises(TimeoutError):
         asking(Server(None), b"1", seconds=0.05)
