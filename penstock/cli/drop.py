@@ -28,6 +28,8 @@ def drop(session: Session, file: Path, project: str | None, spec: Path | None, w
     document = uploads.read_spec(found) if found else None
     if document and project and document["project"] != project:
         document = None  # a spec of another project that happens to lie here
+    if document and project is None and spec is None:
+        uploads.check_fits(document, file)
     name = uploads.project_of(document, project, file)
     runs = session.runs()
     if document is not None:

@@ -11,6 +11,7 @@ import yaml
 
 from penstock.client.api import Api, of
 from penstock.errors import PenstockError
+from penstock.infer import sample
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,25 @@ def find_spec(file: Path, given: Path | None) -> Path | None:
         return given
     places = [file.parent / "project.yaml", Path("project.yaml")]
     return next((place for place in places if place.is_file()), None)
+
+
+def check_fits(spec: dict[str, Any], file: Path) -> None:
+    """A spec that merely lies in the working folder may be another file's: refuse if FILE lacks its label column."""
+    label = next((name for name, column in spec.get("columns", {}).items() if _type(column) == "label"), None)
+    try:
+        names = sample.column_names(file)
+    except PenstockError:
+        return  # no table: the stage says why, with a verdict that stays
+    if label is not None and label not in names:
+        raise PenstockError(
+            str(file),
+            f"it has no column {label!r}, the label of project {spec['project']} in the project.yaml here",
+            f"Make a spec of its own with `penstock init`, or insist with --project {spec['project']}.",
+        )
+
+
+def _type(column: Any) -> Any:
+    return column.get("type") if isinstance(column, dict) else column
 
 
 def read_spec(path: Path) -> dict[str, Any]:

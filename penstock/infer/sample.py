@@ -55,6 +55,20 @@ def read(file: Path, limit: int = SAMPLE_ROWS) -> Sample:
     return Sample(file, _cleaned(file, frame), total)
 
 
+def column_names(file: Path) -> list[str]:
+    """The columns of `file`, from its head alone; raises PenstockError when it is no table."""
+    if not file.is_file():
+        raise _unreadable(file, "there is no such file")
+    connection = duckdb.connect()
+    try:
+        described = connection.execute(f"DESCRIBE SELECT * FROM {_source(file)}").fetchall()  # noqa: S608
+    except duckdb.Error as error:
+        raise _unreadable(file, str(error).splitlines()[0]) from error
+    finally:
+        connection.close()
+    return [str(row[0]) for row in described]
+
+
 def _source(file: Path) -> str:
     """The DuckDB table function that reads `file`, with the path quoted."""
     path = _quoted(str(file))
