@@ -61,6 +61,7 @@ class Demo:
         self.folder = root / ".penstock" / "demo"
         self.began = time.monotonic()
         self.timeline: dict[str, Any] = {"started_at": datetime.now(UTC).isoformat()}
+        self.built = False  # whether this showing made the model, or found it made
 
     def run(self) -> dict[str, Any]:
         """Show it all; returns the timeline in seconds. Raises PenstockError where it stops."""
@@ -157,6 +158,7 @@ class Demo:
                 "The same file was dropped before and its model answers: nothing to do. Its run again:"
             )
             return str(there[-1]["run"])
+        self.built = True
         dropped = uploads.send(runs.deployed.bucket, PROJECT, file, runs.api)
         self._tell(f"Dropped as {dropped.uri}")
         run = runs.taking(PROJECT, dropped.key, dropped.known)
@@ -183,20 +185,26 @@ class Demo:
     def _keep(self) -> None:
         self.timeline["total"] = round(time.monotonic() - self.began, 3)
         path = self.root / ".penstock" / "timeline.json"
-        path.write_text(json.dumps(self.timeline, indent=1) + "\n")
-        self._tell(
-            f"\nFirst prediction {self.timeline['first_prediction']:.1f} s after the start. Timeline: {path}"
-        )
+        said = f"\nFirst prediction {self.timeline['first_prediction']:.1f} s after the start."
+        if self.built or not path.is_file():
+            path.write_text(json.dumps(self.timeline, indent=1) + "\n")
+            self._tell(f"{said} Timeline: {path}")
+        else:
+            self._tell(f"{said} The timeline of the showing that made the model is in {path}")
 
     def _next(self) -> None:
-        penstock = f"{shlex.quote(str(self.root / '.venv' / 'bin' / 'python'))} -m penstock.cli"
-        self._say("Next")
-        self._tell(f"  Your own file     {penstock} init data.csv && {penstock} drop data.csv --watch")
-        self._tell(f"  What became of it {penstock} why s3://…")
-        self._tell(f"  All runs          {penstock} runs")
-        self._tell(f'  Any AWS tool      eval "$({penstock} env)"')
-        self._tell(f"  Stop              {penstock} down      Remove all: {penstock} destroy")
-        self._tell("  How it works      docs/walkthrough.md")
+        self._say("Next, in this folder")
+        for what, command in (
+            ("Your own file", "init data.csv, then penstock drop data.csv --watch"),
+            ("What became of it", f"why s3://…/drop/{PROJECT}/breast_cancer.csv"),
+            ("All runs", "runs"),
+            ("Any AWS tool", 'env, as eval "$(penstock env)"'),
+            ("Stop, keep all", "down"),
+            ("Remove all", "destroy"),
+        ):
+            self._tell(f"  {what:<18} penstock {command}")
+        self._tell("  How it works       docs/walkthrough.md")
+        self._tell("`penstock` is .venv/bin/penstock; `. .venv/bin/activate` puts it on your path.")
 
 
 def fingerprint(root: Path) -> str:

@@ -1,6 +1,7 @@
 """`penstock init FILE`: a first project spec, guessed from the data, with the reason for every guess."""
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -53,5 +54,6 @@ def _tell(session: Session, guess: Guess, file: Path, out: Path) -> None:
         session.say(f"Left out {name!r}: {role.why}.")
     for note in guess.notes:
         session.say(f"Note: {note}")
-    session.say(f"Check it, then: penstock drop {file} --watch")
+    spec_option = "" if out == Path("project.yaml") else f" --spec {shlex.quote(str(out))}"
+    session.say(f"Check it, then: penstock drop {shlex.quote(str(file))}{spec_option} --watch")
     session.answer({"out": out, "spec": spec, "left_out": {n: r.why for n, r in left}, "notes": guess.notes})

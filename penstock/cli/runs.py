@@ -1,10 +1,10 @@
 """`penstock runs`: the runs of a project, newest first."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import click
-from rich.table import Table
 
 from penstock.cli.session import Session, everywhere, pass_session
 
@@ -20,27 +20,22 @@ def runs(session: Session, project: str | None) -> None:
     found = [record for name in names for record in stage.api.runs(name)]
     found.sort(key=lambda record: str(record["started_at"]), reverse=True)
     if found:
-        session.console.print(_table(found))
+        for line in _lines(found, session.console.width if session.console.is_terminal else 10_000):
+            session.say(line)
     else:
         session.say("No run yet. Drop a file: penstock drop FILE --watch")
     session.answer({"runs": found})
 
 
-def _table(found: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, expand=True)
-    for title in ("run", "state", "started", "took", "metric"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("reason", overflow="ellipsis", no_wrap=True, ratio=1)  # --json has the whole of it
+def _lines(found: list[dict[str, Any]], width: int) -> Iterator[str]:
+    """One line a run, and its reason's first line below: a table would squeeze both on a narrow terminal."""
     for record in found:
-        table.add_row(
-            record["run"],
-            record["state"].lower(),
-            record["started_at"][:19].replace("T", " "),
-            _took(record),
-            _metric(record),
-            (record["reason"] or "").partition("\n")[0],
-        )
-    return table
+        started = record["started_at"][:19].replace("T", " ")
+        line = f"{record['run']:<28} {record['state'].lower():<9} {started}  {_took(record):>6}  {_metric(record)}"
+        yield line.rstrip()
+        reason = (record["reason"] or "").partition("\n")[0]
+        if reason:
+            yield "  " + (reason if len(reason) <= width - 2 else reason[: width - 3] + "…")
 
 
 def _took(record: dict[str, Any]) -> str:

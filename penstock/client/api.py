@@ -113,6 +113,7 @@ def refused(method: str, path: str, status: int, body: bytes) -> Refused:
         or problem.get("message")
         or body[:300].decode(errors="replace")
     )
-    what = "\n  - ".join([f"{status}, {said.rstrip('.')}", *faults])
     asked = problem.get("request_id")
-    return Refused(f"{method} {path}", what, f"Its request id is {asked}." if asked else "", status, problem)
+    named = f" (request {asked})" if asked else ""
+    what = "\n  - ".join([f"{status}, {said.rstrip('.')}{named}", *faults])
+    return Refused(f"{method} {path}", what, "docs/errors.md says what each error means.", status, problem)

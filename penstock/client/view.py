@@ -141,6 +141,8 @@ def ending(console: Console, runs: Runs, last: Snapshot, root: Path) -> dict[str
     )
     card = runs.scorecard(run)
     if card:
+        seen = card.get("rows", {}).get("test")
+        console.print(f"Scorecard, on {seen:,} rows it had not seen:" if seen else "Scorecard:")
         console.print(scorecard_table(card))
     report = runs.report(run, root / ".penstock" / "reports")
     if report:
@@ -152,13 +154,7 @@ def ending(console: Console, runs: Runs, last: Snapshot, root: Path) -> dict[str
 def scorecard_table(card: dict[str, Any]) -> Table:
     """The metrics of a scorecard beside its baseline's and the released model's."""
     baseline, champion = card.get("baseline") or {}, card.get("champion") or {}
-    rows = card.get("rows", {})
-    table = Table(
-        title=f"Scorecard: {rows.get('test', '?'):,} rows it had not seen"
-        if rows.get("test")
-        else "Scorecard"
-    )
-    table.title_justify = "left"
+    table = Table()
     table.add_column("metric")
     table.add_column("this model", justify="right", style="bold")
     table.add_column(str(baseline.get("name", "baseline")), justify="right")
