@@ -65,7 +65,7 @@ def _names(stage: Stage) -> dict[str, list[str]]:
         "topic": [t["TopicArn"] for t in client("sns").list_topics()["Topics"]],
         "parameter": [p["Name"] for p in client("ssm").describe_parameters()["Parameters"]],
         "glue database": [d["Name"] for d in client("glue").get_databases()["DatabaseList"]],
-        "glue job": client("glue").list_jobs()["JobNames"],
+        "glue job": [j["Name"] for j in client("glue").get_jobs()["Jobs"]],
         "alarm": [a["AlarmName"] for a in client("cloudwatch").describe_alarms()["MetricAlarms"]],
         "dashboard": [d["DashboardName"] for d in client("cloudwatch").list_dashboards()["DashboardEntries"]],
         "package group": [
