@@ -17,6 +17,7 @@ from penstock.deploy import Deployed
 from penstock.errors import PenstockError
 
 PATIENCE_SECONDS = 120.0  # an S3 event usually takes a second; AWS promises none
+_LAST_STATE_SECONDS = 10.0
 _LOCAL_PAUSE, _AWS_PAUSE = 0.3, 2.0
 
 
@@ -87,11 +88,14 @@ class Runs:
 
     def follow(self, run: str) -> Iterator[Snapshot]:
         """The run again and again until it has ended; the last snapshot is its end."""
+        last_look = None
         while True:
             shot = self.look(run)
             yield shot
-            if shot.ended:
-                return
+            if shot.ended:  # Report writes the record; its own end in the history comes a moment later
+                last_look = last_look or time.monotonic() + _LAST_STATE_SECONDS
+                if shot.execution != "RUNNING" or time.monotonic() > last_look:
+                    return
             time.sleep(self._pause)  # neither Step Functions nor the API offers anything to wait on
 
     def look(self, run: str) -> Snapshot:
