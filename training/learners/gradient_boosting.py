@@ -23,7 +23,7 @@ HYPERPARAMETERS: Known = {
     "learning_rate": Number(0.05, 1e-4, 1),
     "max_depth": Number(6, 1, 16, whole=True),
     "min_child_weight": Number(1, 0, 1e6),
-    "subsample": Number(0.8, 0.05, 1),
+    "subsample": Number(1, 0.05, 1),
     "colsample_bytree": Number(0.8, 0.05, 1),
     "reg_lambda": Number(1, 0, 1e6),
     "reg_alpha": Number(0, 0, 1e6),
