@@ -43,8 +43,8 @@ bench: $(VENV)/installed ## Measure, and write bench/results/; with the demo's t
 	@test ! -f .penstock/timeline.json || { echo "Timeline of the last demo, in seconds:"; cat .penstock/timeline.json; }
 	$(RUN) bench/pipeline.py
 
-# The virtualenv, renewed when a pin changes. Jobs read training/requirements.txt with this pip: before 24.1 it fails on
-# lines marked with an extra; Chalice takes none from 26.3 on. The Lambda package's wheels are kept too, so that deploying works offline.
+# The virtualenv, renewed when a pin changes; Chalice takes no pip from 26.3 on. The Lambda package's wheels are kept
+# too, so that deploying works offline.
 $(VENV)/installed: constraints.txt pyproject.toml requirements.txt
 	@command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON). Install Python 3.11 to 3.13, or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "$(PYTHON) is $$("$(PYTHON)" -V 2>&1); Penstock needs Python 3.11 to 3.13. Name one: make PYTHON=python3.12" >&2; exit 1; }

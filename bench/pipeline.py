@@ -2,8 +2,8 @@
 
     python bench/pipeline.py [--rounds 5]
 
-Needs a deployed stage `local` (`penstock up`, `penstock deploy`). Drops scikit-learn's breast-cancer set anew
-each round, waits for the run, and reads the times from AWS's own records: the execution's history, the Glue job run, the training
+Needs a deployed stage `local` (`penstock up`, `penstock deploy`). Drops scikit-learn's breast-cancer set anew each
+round, waits for the run, and reads the times from AWS's own records: the execution, the Glue job run, the training
 job's and the processing job's transitions. Overhead = from the upload to the end of the execution, minus the time the
 three jobs' processes ran. Writes bench/results/pipeline.json and prints a table.
 """

@@ -128,7 +128,7 @@ class Container:
 def ensure_requirements(*roles: str) -> list[str]:
     """Install what requirements.txt asks for these roles and the image lacks; return what was installed.
 
-    A role is a learner's name or `judge`: lines marked `extra == "<role>"`. Lines without a mark are for all.
+    A role is a learner's name or `judge`: lines behind `#<role>:`. Lines without a mark are for all.
     Nothing is downloaded, and pip not even started, when everything is there.
     """
     missing = [line for line in _required(roles) if not _satisfied(line)]
@@ -140,12 +140,13 @@ def ensure_requirements(*roles: str) -> list[str]:
 
 def _required(roles: Sequence[str]) -> list[str]:
     """Return the lines of requirements.txt that hold for the roles, without their marks."""
-    lines = (Path(__file__).parent / "requirements.txt").read_text().splitlines()
     wanted = []
-    for line in lines:
-        requirement, _, mark = line.partition("#")[0].partition(";")
-        if requirement.strip() and (not mark or any(f'"{role}"' in mark for role in roles)):
-            wanted.append(requirement.strip())
+    for line in (Path(__file__).parent / "requirements.txt").read_text().splitlines():
+        mark, marked, requirement = line.removeprefix("#").partition(":")
+        if line.startswith("#"):
+            wanted += [requirement.strip()] if marked and mark in roles else []
+        elif line.strip():
+            wanted.append(line.strip())
     return wanted
 
 

@@ -70,7 +70,7 @@ def _translated(error: ClientError, endpoint: str) -> PipelineError:
 
 
 def _model_error(error: ClientError, where: str) -> PipelineError:
-    status = int(str(error.response.get("OriginalStatusCode") or 500))
+    status = int(str(error.response.get("OriginalStatusCode", 500)))
     message = str(error.response.get("OriginalMessage") or message_of(error))
     if status == 429:
         return Throttled(where, "the model is busy", "Try again after Retry-After seconds.")
@@ -78,7 +78,7 @@ def _model_error(error: ClientError, where: str) -> PipelineError:
         return refusal(status, message)
     if status == 503:
         return NotReady(where, f"the model is not ready: {message}", "Try again in a moment.", status=503)
-    if status == 504:
+    if status in {0, 504}:  # 0: the model gave no answer within SageMaker's own 60 s
         return TimedOut(where, f"the model did not answer in time: {message}", "Send fewer rows a request.")
     return JobFailed(
         where, f"the model failed with {status}: {message}", "Its log is in /aws/sagemaker/Endpoints."

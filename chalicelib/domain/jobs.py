@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 IMAGES = {"text_forest": "sklearn", "gradient_boosting": "xgboost"}
 _PROCESSING = "/opt/ml/processing"
+_METRICS = ("accuracy", "macro_f1", "auc", "log_loss", "rmse", "mae", "r2")
+"""What train.py says of the validation rows, one a line; SageMaker keeps them with the job and in CloudWatch."""
 _TRAIN_SECONDS, _EVALUATE_SECONDS, _VOLUME_GB = 3600, 3600, 10
 
 
@@ -133,7 +135,13 @@ def train_request(names: Names, spec: Mapping[str, Any]) -> dict[str, Any]:
     data = [_channel(name, f"{names.dataset}{name}/", "application/x-parquet") for name in channels]
     return {
         "TrainingJobName": names.train_job,
-        "AlgorithmSpecification": {"TrainingImage": image_of(names.place, spec), "TrainingInputMode": "File"},
+        "AlgorithmSpecification": {
+            "TrainingImage": image_of(names.place, spec),
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [
+                {"Name": f"validation:{metric}", "Regex": rf"^validation:{metric}=(\S+)"} for metric in _METRICS
+            ],
+        },
         "RoleArn": names.place.jobs_role_arn,
         "HyperParameters": hyperparameters(names, spec),
         "InputDataConfig": [*data, _channel("dataset", f"{names.dataset}dataset.json", "application/json")],

@@ -1,5 +1,6 @@
 """What Chalice, CloudFormation and S3 events need of the embedded AWS, over HTTP as their clients use it."""
 
+import importlib.util
 import io
 import json
 import urllib.error
@@ -328,3 +329,30 @@ def test_a_glue_job_really_runs_and_a_machine_gets_its_reason(embedded_aws: Embe
     bad = run({"--fail": "now"})
     assert bad["error"] == "States.TaskFailed"
     assert json.loads(bad["cause"])["ErrorMessage"] == "BadUpload: nothing here to learn from"
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("pyspark") is not None, reason="PySpark is here: the script would run"
+)
+@pytest.mark.parametrize("imported", ["pyspark.sql", "awsglue.context"])
+def test_a_script_that_needs_spark_says_so(embedded_aws: EmbeddedAws, imported: str) -> None:
+    """A glueetl job runs whatever Python it is; one that imports Spark fails with what to do about it."""
+    name = f"spark-{uuid.uuid4().hex[:12]}"
+    s3, glue = embedded_aws.client("s3"), embedded_aws.client("glue")
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="job.py", Body=f"import {imported}".encode())
+    glue.create_job(
+        Name=name,
+        Role=ROLE,
+        Command={"Name": "glueetl", "ScriptLocation": f"s3://{name}/job.py"},
+        GlueVersion="5.0",
+    )
+    run = glue.start_job_run(JobName=name)["JobRunId"]
+
+    def found() -> dict[str, Any]:
+        answer: dict[str, Any] = glue.get_job_run(JobName=name, RunId=run)["JobRun"]
+        return answer
+
+    until(lambda: found()["JobRunState"] not in ("STARTING", "RUNNING"), seconds=60)
+    assert found()["JobRunState"] == "FAILED"
+    assert "install pyspark and Java" in found()["ErrorMessage"]

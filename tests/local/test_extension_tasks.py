@@ -306,14 +306,6 @@ def test_glue_errors_are_named(glue_job: str) -> None:
     assert refused["cause"] == 'The field "Argument" is not supported by Step Functions'
 
 
-def test_a_spark_job_without_spark_fails_clearly(scripts: Scripts, tmp_path: Any) -> None:
-    name = name_of()
-    command = {"Name": "glueetl", "ScriptLocation": str(tmp_path / "x.py")}
-    glue._create_job({"Name": name, "Role": "r", "Command": command})
-    cause = json.loads(ended(start(GLUE, {"JobName": name}))["cause"])
-    assert "PySpark is not installed" in cause["ErrorMessage"]
-
-
 def test_a_missing_script_fails_clearly(scripts: Scripts) -> None:
     name = name_of()
     location = "s3://no-such-bucket/x.py"

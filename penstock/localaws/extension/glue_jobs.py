@@ -7,7 +7,6 @@ RUNNING for ever). Checked on MiniStack 1.5.33. The script is run by the `Runner
 """
 
 import contextvars
-import importlib.util
 import logging
 import math
 import secrets
@@ -26,10 +25,6 @@ Response = tuple[int, dict[str, Any], bytes]
 Record = dict[str, Any]
 Handler = Callable[[Record], Response]
 ACTIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING")
-_NO_SPARK = (
-    "Job {name} is of type {kind}, which needs Spark, and PySpark is not installed on this machine. "
-    "Install pyspark and Java, or use a pythonshell job here."
-)
 _RESTARTED = "The embedded AWS stopped while this run was going on."
 
 
@@ -206,8 +201,6 @@ def _run(run: Record, job: Record, arguments: dict[str, str], runner: Runner) ->
 def _prepare(job: Record) -> tuple[str, str]:
     """Why the job cannot run (or nothing), and the local path of its script."""
     command = job.get("Command", {})
-    if command.get("Name") != "pythonshell" and importlib.util.find_spec("pyspark") is None:
-        return _NO_SPARK.format(name=job["Name"], kind=command.get("Name")), ""
     resolved = glue._resolve_script(command.get("ScriptLocation", ""))
     if not resolved:
         return (

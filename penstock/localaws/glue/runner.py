@@ -22,6 +22,7 @@ _SHIM = str(Path(__file__).with_name("shim"))
 _STOP_GRACE_SECONDS = 10.0
 _MINUTE = 60.0
 _MESSAGE_LIMIT = 2000
+_NEEDS_SPARK = ("No module named 'pyspark", "No module named 'awsglue.")
 
 
 class CannotRun(Exception):
@@ -165,7 +166,7 @@ class GlueRunner:
             said = (
                 process.last_errors[-1] if process.last_errors else f"The script ended with exit code {code}."
             )
-            run.update(JobRunState="FAILED", ErrorMessage=said.strip()[:_MESSAGE_LIMIT])
+            run.update(JobRunState="FAILED", ErrorMessage=_explained(said.strip())[:_MESSAGE_LIMIT])
 
 
 def log_group(job: Record) -> str:
@@ -182,3 +183,10 @@ def script_arguments(run: Record, job: Record, args: dict[str, str]) -> list[str
 
 def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _explained(said: str) -> str:
+    """What the script said last; where it needs Spark and there is none, what to do about it too."""
+    if any(words in said for words in _NEEDS_SPARK):
+        return f"{said}. The script needs Spark, which this machine lacks: install pyspark and Java, or run it on AWS."
+    return said
