@@ -26,7 +26,7 @@ import urllib3
 from sklearn.datasets import load_breast_cancer
 
 from penstock import deploy
-from penstock.cli.session import use_stage
+from penstock.client.stage import aim
 
 ROOT = Path(__file__).parents[1]
 PROJECT = "bench-pipeline"
@@ -104,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     count = parser.parse_args().rounds
-    use_stage("local", ROOT)
+    aim("local", ROOT)
     stage = deploy.locate("local", ROOT)
     answer = urllib3.request(
         "PUT",
