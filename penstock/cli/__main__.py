@@ -19,6 +19,7 @@ WORDS = (
     "down",
     "deploy",
     "destroy",
+    "package",
     "init",
     "drop",
     "watch",

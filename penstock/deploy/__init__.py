@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from penstock.deploy import code, foundation, functions, smoke, teardown
+from penstock.deploy import package as packaging
 from penstock.deploy.target import Deployed, DeployError, Target
 from penstock.deploy.teardown import Destroyed
 
-__all__ = ["DeployError", "Deployed", "Destroyed", "deploy", "destroy", "locate"]
+__all__ = ["DeployError", "Deployed", "Destroyed", "deploy", "destroy", "locate", "package"]
 
 Progress = Callable[[str, str], None]
 
@@ -57,3 +58,8 @@ def locate(stage: str, root: Path) -> Deployed:
     url = functions.api_url(target, rest_api)
     embedded = not url.endswith(f".amazonaws.com/{functions.API_STAGE}")
     return Deployed(stage, target.bucket, target.machine_arn, url, target.region, embedded)
+
+
+def package(stage: str, root: Path, out: Path) -> list[Path]:
+    """Write one template with everything in it for a CI of your own; returns what was written."""
+    return packaging.package(Target(stage, root), out)

@@ -28,6 +28,11 @@ def delete(target: Target) -> bool:
     return True
 
 
+def package(target: Target, merge: Path, out: Path) -> None:
+    """Run `chalice package` with a template to merge in; raises DeployError with Chalice's own words."""
+    _chalice(target, "package", "--merge-template", str(merge), str(out))
+
+
 def api_id(target: Target) -> str:
     """The stage's REST API: from Chalice's record, else the API whose deployment calls the stage's function."""
     for resource in _record(target.root, target.stage).get("resources", []):
@@ -72,13 +77,13 @@ def _record(root: Path, stage: str) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def _chalice(target: Target, word: str) -> None:
+def _chalice(target: Target, word: str, *arguments: str) -> None:
     wheels = target.root / ".penstock" / "wheels"
-    environment = dict(os.environ)
+    environment = os.environ | {"AWS_DEFAULT_REGION": target.region}
     if wheels.is_dir() and any(wheels.iterdir()):  # `make` put them there, so that this works offline too
         environment |= {"PIP_FIND_LINKS": wheels.as_uri(), "PIP_NO_INDEX": "1"}
     done = subprocess.run(
-        [*_CHALICE, "--project-dir", str(target.root), word, "--stage", target.stage],
+        [*_CHALICE, "--project-dir", str(target.root), word, "--stage", target.stage, *arguments],
         env=environment,
         capture_output=True,
         text=True,
