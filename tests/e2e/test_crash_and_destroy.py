@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 from penstock import deploy
 from penstock.localaws import control
@@ -76,8 +78,14 @@ def _names(stage: Stage) -> dict[str, list[str]]:
     return {kind: names for kind, names in listings.items() if names}
 
 
-def test_destroy_leaves_nothing(own_stage: Stage) -> None:
-    """After a whole run, destroy takes everything away; a second destroy finds nothing to do."""
+def test_plain_chalice_deploys_and_destroy_leaves_nothing(own_stage: Stage) -> None:
+    """`chalice deploy` by itself works on the foundation; after a whole run, destroy takes everything away.
+
+    A second destroy finds nothing to do.
+    """
+    chalice = [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())"]
+    subprocess.run([*chalice, "deploy", "--stage", "local"], cwd=own_stage.root, check=True, capture_output=True)
+    assert own_stage.ask("GET", "/healthz").status == 200
     project = "gone"
     own_stage.put_project(cancer_spec(project))
     own_stage.settled(project, {own_stage.drop(project, "rows.csv", _csv(breast_cancer()))})
