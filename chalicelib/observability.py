@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 NAMESPACE = "Penstock"
+REQUESTS, CALLER_ERRORS, SERVER_ERRORS = "Requests", "CallerErrors", "ServerErrors"
+"""What callers of the API see, by stage. The alarm watches this, not Lambda's Errors: an answered 500 is none there."""
 _notes: dict[str, Any] = {}
 _scores: dict[str, float] = {}
 
@@ -71,17 +73,21 @@ def _print(context: Any, outcome: str, status: int | None, milliseconds: float) 
     facts |= {"Step": step, "outcome": outcome, "request_id": getattr(context, "aws_request_id", None)}
     if status is not None:
         facts["status"] = status
-    line = {**facts, **_embedded(step, outcome, milliseconds)}
+    line = {**facts, **_embedded(step, outcome, milliseconds, status)}
     logger = _logger()
     (logger.error if outcome == "failed" else logger.info)(step, extra=line)
 
 
-def _embedded(step: str, outcome: str, milliseconds: float) -> dict[str, Any]:
-    """The metrics of one line: duration and failure by step, and a judged model's score by project."""
+def _embedded(step: str, outcome: str, milliseconds: float, status: int | None) -> dict[str, Any]:
+    """The metrics of one line: duration and failure by step, what a caller saw, a judged model's score by project."""
     stage = os.environ.get(STAGE_VARIABLE, "unknown")
     values = {"Duration": milliseconds, "Failures": float(outcome == "failed")}
     units = {"Duration": "Milliseconds", "Failures": "Count"}
     directives = [_directive(["Stage", "Step"], units)]
+    if status is not None:
+        seen = {REQUESTS: 1.0, CALLER_ERRORS: float(400 <= status < 500), SERVER_ERRORS: float(status >= 500)}
+        values |= seen
+        directives.append(_directive(["Stage"], dict.fromkeys(seen, "Count")))
     if _scores:
         directives.append(_directive(["Stage", "Project"], dict.fromkeys(_scores, "None")))
     embedded = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": directives}

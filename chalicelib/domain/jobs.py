@@ -139,7 +139,8 @@ def train_request(names: Names, spec: Mapping[str, Any]) -> dict[str, Any]:
             "TrainingImage": image_of(names.place, spec),
             "TrainingInputMode": "File",
             "MetricDefinitions": [
-                {"Name": f"validation:{metric}", "Regex": rf"^validation:{metric}=(\S+)"} for metric in _METRICS
+                {"Name": f"validation:{metric}", "Regex": rf"^validation:{metric}=(\S+)"}
+                for metric in _METRICS
             ],
         },
         "RoleArn": names.place.jobs_role_arn,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cfnlint.api import ManualArgs, lint
 
+from chalicelib import observability
 from penstock.deploy import foundation
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +106,20 @@ def test_settings_parameter_is_json(template: dict[str, Any]) -> None:
     value = template["Resources"]["Foundation"]["Properties"]["Value"]["Fn::Sub"][0]
     names = json.loads(re.sub(r"\$\{[^}]+\}", "x", value))
     assert {"bucket", "table", "machine_arn", "topic_arn", "images", "code_prefix"} <= set(names)
+
+
+def test_alarms_and_dashboard_watch_metrics_that_are_sent(template: dict[str, Any]) -> None:
+    """An alarm on a metric that nobody sends is silent for ever."""
+    sent = {observability.REQUESTS, observability.CALLER_ERRORS, observability.SERVER_ERRORS}
+    alarms = [
+        r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    watched = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == observability.NAMESPACE}
+    board = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    [answers] = [w for w in json.loads(board)["widgets"] if w["properties"]["title"].startswith("API")]
+    drawn = {metric[1] for metric in answers["properties"]["metrics"]}
+    assert watched == {observability.SERVER_ERRORS}
+    assert drawn == sent
 
 
 def test_template_fits_inline(template: dict[str, Any]) -> None:

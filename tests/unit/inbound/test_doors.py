@@ -78,11 +78,13 @@ def test_each_call_prints_exactly_one_line_with_its_metrics(
     client.lambda_.invoke("ingest", builders.an_s3_event())
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["Step"] for line in lines] == ["healthz", "ingest"]
+    dimensions = {"healthz": [[["Stage", "Step"]], [["Stage"]]], "ingest": [[["Stage", "Step"]]]}
     for line in lines:
-        (directive,) = line["_aws"]["CloudWatchMetrics"]
-        assert directive["Dimensions"] == [["Stage", "Step"]]
-        assert {metric["Name"] for metric in directive["Metrics"]} <= line.keys()
+        directives = line["_aws"]["CloudWatchMetrics"]
+        assert [directive["Dimensions"] for directive in directives] == dimensions[line["Step"]]
+        assert {metric["Name"] for one in directives for metric in one["Metrics"]} <= line.keys()
         assert line["Stage"] == "local"
+    assert (lines[0]["Requests"], lines[0]["CallerErrors"], lines[0]["ServerErrors"]) == (1.0, 0.0, 0.0)
 
 
 def test_a_failure_is_in_the_line_and_the_body_is_not(
@@ -96,6 +98,7 @@ def test_a_failure_is_in_the_line_and_the_body_is_not(
     assert json.loads(line)["Step"] == "predict"
     assert json.loads(line)["path"] == "/projects/churn/predict"
     assert json.loads(line)["Failures"] == 1.0
+    assert json.loads(line)["ServerErrors"] == 1.0
     assert "secret" not in line
 
 
