@@ -51,10 +51,13 @@ def settlements(
     `prepared` is Prepare's own word (None if it left none). An upload it does not speak of goes back to waiting:
     one try poorer when the run failed (`blame`), unchanged when the run only lost its way.
     """
+    refused = (prepared or {}).get("outcome") == REFUSED
     said = {(o["key"], o["etag"]): o for o in (prepared or {}).get("objects", [])}
     moves = []
     for record in live(records, run):
         word = said.get((record.key, record.etag))
+        if refused and record.verdict == PREPARED and word and word["verdict"] == PREPARED:
+            continue  # the run ended before it counted: what an earlier run counted stands
         after = _settled(record, word, run, at) if word else _returned(record, reason, at, blame=blame)
         if after is not None:
             moves.append(Move(record, after))

@@ -50,6 +50,8 @@ def test_live_endpoint_keeps_answering_and_nothing_is_lost(live: Stage) -> None:
     live.settled(PROJECT, keys)
     row = {k: v for k, v in breast_cancer()[-1].items() if k != "diagnosis"}
     assert live.predict(PROJECT, row).status == 200
+    [good] = [item for item in live.objects(PROJECT) if item["key"].endswith("/good.csv")]
+    assert (good["verdict"], good["rows"]["good"]) == ("prepared", 564)
     listed = live.client("s3").list_objects_v2(Bucket=live.deployed.bucket, Prefix=f"drop/{PROJECT}/")[
         "Contents"
     ]
