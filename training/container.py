@@ -83,14 +83,8 @@ class Container:
 
     @property
     def stage(self) -> str:
-        """Return the stage: PENSTOCK_STAGE, else what stands before the run in the job's name."""
-        path = self.base / "config/processingjobconfig.json"
-        given = self._environ.get("PENSTOCK_STAGE", "")
-        if given or not self.run or not path.is_file():
-            return given
-        job = str(json.loads(path.read_text()).get("ProcessingJobName", ""))
-        before, found, _ = job.partition(f"-{self.run}-")
-        return before if found else ""
+        """Return the stage, which Claim gives as PENSTOCK_STAGE."""
+        return self._environ.get("PENSTOCK_STAGE", "")
 
     @property
     def region(self) -> str | None:

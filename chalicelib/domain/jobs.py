@@ -55,8 +55,8 @@ class Names:
     def __init__(self, place: Place, project: str, run: str, attempt: int, version: int) -> None:
         self.place, self.project, self.run, self.attempt, self.version = place, project, run, attempt, version
         self.root = f"s3://{place.bucket}"
-        self.train_job = f"{place.stage}-{run}-{attempt}-train"
-        self.evaluate_job = f"{place.stage}-{run}-{attempt}-eval"
+        self.train_job = f"penstock-{place.stage}-{run}-{attempt}-train"
+        self.evaluate_job = f"penstock-{place.stage}-{run}-{attempt}-eval"
         self.dataset = f"{self.root}/lake/{project}/prepared/version={version:06d}/"
         self.models = f"{self.root}/models/{project}/"
         self.artifact = f"{self.models}{self.train_job}/output/model.tar.gz"
@@ -186,7 +186,11 @@ def evaluate_request(
             "ContainerEntrypoint": ["python3", f"{_PROCESSING}/input/code/evaluate.py"],
         },
         "RoleArn": names.place.jobs_role_arn,
-        "Environment": {"PENSTOCK_PROJECT": names.project, "PENSTOCK_RUN": names.run},
+        "Environment": {
+            "PENSTOCK_STAGE": names.place.stage,
+            "PENSTOCK_PROJECT": names.project,
+            "PENSTOCK_RUN": names.run,
+        },
         "ProcessingInputs": [_input(name, *where) for name, where in inputs.items()],
         "ProcessingOutputConfig": {"Outputs": [_output(names)]},
         "ProcessingResources": {"ClusterConfig": _machine(names.place)},

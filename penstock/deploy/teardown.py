@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from botocore.exceptions import ClientError
 
 from penstock.deploy import foundation, functions
+from penstock.deploy.belongings import AFTER, BEFORE, GONE, Part
 from penstock.deploy.target import DeployError, Target
 
 Progress = Callable[[str, str], None]
-_GONE = {
-    "NoSuchBucket", "ResourceNotFoundException", "ResourceNotFound", "ExecutionDoesNotExist", "NoSuchEntity",
-    "ValidationException", "StateMachineDoesNotExist", "NotFoundException", "404",
-}  # fmt: skip
-# Groups that AWS shares between all jobs of an account: ours are the streams, not the group.
-_SHARED_GROUPS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs")
-_GLUE_GROUPS = ("/aws-glue/jobs/output", "/aws-glue/jobs/error", "/aws-glue/jobs/logs-v2",
-                "/aws-glue/python-jobs/output", "/aws-glue/python-jobs/error")  # fmt: skip
+_PATIENCE_SECONDS = 900  # an endpoint takes minutes to go, and a table some seconds
 
 
 @dataclass(frozen=True)
@@ -29,33 +23,21 @@ class Destroyed:
     removed: list[str]
 
 
-@dataclass(frozen=True)
-class Part:
-    """One kind of thing a stage owns: how to list it by name, and how to remove one of it."""
-
-    kind: str
-    find: Callable[[Target], Iterator[str]]
-    remove: Callable[[Target, str], None]
-
-
 def destroy(target: Target, progress: Progress) -> Destroyed:
     """Remove part after part, stop at nothing that is already gone, and fail if anything is left at the end."""
     removed: list[str] = []
-    for part in _BEFORE:
+    for part in BEFORE:
         _remove_all(target, part, removed, progress)
     if functions.delete(target):
         removed.append("functions and API")
         progress("functions and API", "removed")
+    _wait_until_gone(target, BEFORE, progress)  # the stack holds the role that endpoints and jobs still use
     if foundation.destroy(target, progress):
         removed.append(f"stack {target.stack}")
         progress(f"stack {target.stack}", "removed")
-    for part in _AFTER:
+    for part in AFTER:
         _remove_all(target, part, removed, progress)
-    left = [f"{part.kind} {name}" for part in (*_BEFORE, *_AFTER) for name in part.find(target)]
-    if left:
-        raise DeployError(
-            "destroy", f"still there: {', '.join(left)}", "Run it again; what stays needs your rights."
-        )
+    _wait_until_gone(target, (*BEFORE, *AFTER), progress)
     return Destroyed(removed)
 
 
@@ -65,207 +47,20 @@ def _remove_all(target: Target, part: Part, removed: list[str], progress: Progre
         try:
             part.remove(target, name)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _GONE:
-                raise DeployError(
-                    f"{part.kind} {name}", str(error), "Mend it, then run destroy again."
-                ) from error
+            if error.response["Error"]["Code"] not in GONE:
+                where = f"{part.kind} {name}"
+                raise DeployError(where, str(error), "Mend it, then run destroy again.") from error
         removed.append(f"{part.kind} {name}")
 
 
-def _named(
-    target: Target, service: str, operation: str, items: str, name: str, prefix: str, **query: Any
-) -> Iterator[str]:
-    """Names that start with `prefix`, from one paginated listing."""
-    for page in target.client(service).get_paginator(operation).paginate(**query):
-        for item in page.get(items, []):
-            if str(item[name]).startswith(prefix):
-                yield str(item[name])
-
-
-def _running(target: Target) -> Iterator[str]:
-    try:
-        pages = target.client("stepfunctions").get_paginator("list_executions").paginate(
-            stateMachineArn=target.machine_arn, statusFilter="RUNNING"
-        )  # fmt: skip
-        yield from (item["executionArn"] for page in pages for item in page["executions"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in _GONE:
-            raise
-
-
-def _stop(target: Target, arn: str) -> None:
-    target.client("stepfunctions").stop_execution(executionArn=arn, cause="The stage is being destroyed.")
-
-
-def _jobs(operation: str, items: str, name: str) -> Callable[[Target], Iterator[str]]:
-    def find(target: Target) -> Iterator[str]:
-        return _named(
-            target, "sagemaker", operation, items, name, f"{target.stage}-", StatusEquals="InProgress"
-        )
-
-    return find
-
-
-def _packages(target: Target) -> Iterator[str]:
-    for group in _groups(target):
-        pages = (
-            target.client("sagemaker")
-            .get_paginator("list_model_packages")
-            .paginate(ModelPackageGroupName=group)
-        )
-        yield from (item["ModelPackageArn"] for page in pages for item in page["ModelPackageSummaryList"])
-
-
-def _groups(target: Target) -> Iterator[str]:
-    key = "ModelPackageGroupName"
-    return _named(
-        target,
-        "sagemaker",
-        "list_model_package_groups",
-        f"{key}SummaryList".replace("Name", ""),
-        key,
-        f"{target.prefix}-",
-    )
-
-
-def _buckets(target: Target) -> Iterator[str]:
-    found = target.client("s3").list_buckets().get("Buckets", [])
-    return (bucket["Name"] for bucket in found if bucket["Name"] == target.bucket)
-
-
-def _remove_bucket(target: Target, name: str) -> None:
-    s3 = target.client("s3")
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
-        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
-        if keys:
-            s3.delete_objects(Bucket=name, Delete={"Objects": keys, "Quiet": True})
-    s3.delete_bucket(Bucket=name)
-
-
-def _log_groups(target: Target) -> Iterator[str]:
-    prefixes = (f"/aws/lambda/{target.prefix}", f"/aws/sagemaker/Endpoints/{target.prefix}-",
-                f"/aws/vendedlogs/states/{target.prefix}-", f"/aws/apigateway/{target.prefix}")  # fmt: skip
-    for prefix in prefixes:
-        for name in _named(
-            target,
-            "logs",
-            "describe_log_groups",
-            "logGroups",
-            "logGroupName",
-            prefix,
-            logGroupNamePrefix=prefix,
-        ):
-            if name.removeprefix(prefix)[:1] in ("", "-") or prefix.endswith("-"):
-                yield name
-
-
-def _emptied_groups(target: Target) -> Iterator[str]:
-    """Groups shared by an account's jobs, once no stream is left in them."""
-    logs = target.client("logs")
-    for name in (*_SHARED_GROUPS, *_GLUE_GROUPS):
-        try:
-            if not logs.describe_log_streams(logGroupName=name, limit=1)["logStreams"]:
-                yield name
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _GONE:
-                raise
-
-
-def _streams(target: Target) -> Iterator[str]:
-    """Streams of this stage's jobs, as group:stream."""
-    logs = target.client("logs")
-    for group, prefixes in [(g, [f"{target.stage}-"]) for g in _SHARED_GROUPS] + [
-        (g, _glue_runs(target)) for g in _GLUE_GROUPS
-    ]:
-        for prefix in prefixes:
-            try:
-                pages = logs.get_paginator("describe_log_streams").paginate(
-                    logGroupName=group, logStreamNamePrefix=prefix
-                )
-                yield from (
-                    f"{group}:{item['logStreamName']}" for page in pages for item in page["logStreams"]
-                )
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in _GONE:
-                    raise
-
-
-def _glue_runs(target: Target) -> list[str]:
-    try:
-        pages = (
-            target.client("glue").get_paginator("get_job_runs").paginate(JobName=f"{target.prefix}-prepare")
-        )
-        return [run["Id"] for page in pages for run in page["JobRuns"]]
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"EntityNotFoundException", *_GONE}:
-            return []
-        raise
-
-
-def _remove_stream(target: Target, name: str) -> None:
-    group, _, stream = name.partition(":")
-    target.client("logs").delete_log_stream(logGroupName=group, logStreamName=stream)
-
-
-def _tables(target: Target) -> Iterator[str]:
-    pages = target.client("dynamodb").get_paginator("list_tables").paginate()
-    return (name for page in pages for name in page["TableNames"] if name == f"{target.prefix}-ledger")
-
-
-def _call(service: str, operation: str, argument: str) -> Callable[[Target, str], None]:
-    def remove(target: Target, name: str) -> None:
-        getattr(target.client(service), operation)(**{argument: name})
-
-    return remove
-
-
-def _of_prefix(service: str, operation: str, items: str, name: str) -> Callable[[Target], Iterator[str]]:
-    def find(target: Target) -> Iterator[str]:
-        return _named(target, service, operation, items, name, f"{target.prefix}-")
-
-    return find
-
-
-# What runs is stopped first, then what serves, then what they were made from; the stack's roles come last of all.
-_BEFORE = (
-    Part("execution", _running, _stop),
-    Part(
-        "training job",
-        _jobs("list_training_jobs", "TrainingJobSummaries", "TrainingJobName"),
-        _call("sagemaker", "stop_training_job", "TrainingJobName"),
-    ),
-    Part(
-        "processing job",
-        _jobs("list_processing_jobs", "ProcessingJobSummaries", "ProcessingJobName"),
-        _call("sagemaker", "stop_processing_job", "ProcessingJobName"),
-    ),
-    Part(
-        "endpoint",
-        _of_prefix("sagemaker", "list_endpoints", "Endpoints", "EndpointName"),
-        _call("sagemaker", "delete_endpoint", "EndpointName"),
-    ),
-    Part(
-        "endpoint config",
-        _of_prefix("sagemaker", "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
-        _call("sagemaker", "delete_endpoint_config", "EndpointConfigName"),
-    ),
-    Part(
-        "model",
-        _of_prefix("sagemaker", "list_models", "Models", "ModelName"),
-        _call("sagemaker", "delete_model", "ModelName"),
-    ),
-    Part("model package", _packages, _call("sagemaker", "delete_model_package", "ModelPackageName")),
-    Part(
-        "model package group",
-        _groups,
-        _call("sagemaker", "delete_model_package_group", "ModelPackageGroupName"),
-    ),
-    Part("log stream", _streams, _remove_stream),
-)
-_AFTER = (
-    Part("bucket", _buckets, _remove_bucket),
-    Part("table", _tables, _call("dynamodb", "delete_table", "TableName")),
-    Part("log group", _log_groups, _call("logs", "delete_log_group", "logGroupName")),
-    Part("log group", _emptied_groups, _call("logs", "delete_log_group", "logGroupName")),
-)
+def _wait_until_gone(target: Target, parts: tuple[Part, ...], progress: Progress) -> None:
+    deadline, pause, said = time.monotonic() + _PATIENCE_SECONDS, 0.2, ""
+    while left := [f"{part.kind} {name}" for part in parts for name in part.find(target)]:
+        if time.monotonic() > deadline:
+            what = f"still there after {_PATIENCE_SECONDS // 60} minutes: {', '.join(left)}"
+            raise DeployError("destroy", what, "Run it again; what stays may need rights you lack.")
+        if left[0] != said:
+            progress(left[0], "going")
+            said = left[0]
+        time.sleep(pause)
+        pause = min(pause * 2, 10)

@@ -12,13 +12,13 @@ _CLAIM = {
     "objects": 3,
     "prepare": {"JobName": "penstock-local-prepare", "Arguments": {"--run": START["run"]}},
     "prepare_uri": "s3://b/runs/r/prepare.json",
-    "train": {"TrainingJobName": "local-churn-0007-t4k2p9-1-train"},
-    "evaluate": {"ProcessingJobName": "local-churn-0007-t4k2p9-1-eval"},
+    "train": {"TrainingJobName": "penstock-local-churn-0007-t4k2p9-1-train"},
+    "evaluate": {"ProcessingJobName": "penstock-local-churn-0007-t4k2p9-1-eval"},
     "scorecard_uri": "s3://b/runs/r/evaluate/scorecard.json",
     "report_uri": "s3://b/runs/r/evaluate/report.html",
 }
 _TRAINED = {
-    "TrainingJobName": "local-churn-0007-t4k2p9-1-train",
+    "TrainingJobName": "penstock-local-churn-0007-t4k2p9-1-train",
     "ModelArtifacts": {"S3ModelArtifacts": "s3://b/models/churn/x/output/model.tar.gz"},
     "TrainingTimeInSeconds": 9,
 }

@@ -165,11 +165,7 @@ def test_an_archive_cannot_write_outside(tmp_path: Path) -> None:
 
 def test_metrics_go_to_cloudwatch(tmp_path: Path, aws_environment: dict[str, str], aws: Any) -> None:
     base = copied("numbers", tmp_path)
-    (base / "config").mkdir()
-    (base / "config/processingjobconfig.json").write_text(
-        '{"ProcessingJobName": "local-numbers-0001-x-1-eval"}'
-    )
-    named = {"PENSTOCK_PROJECT": "numbers", "PENSTOCK_RUN": "numbers-0001-x"}
+    named = {"PENSTOCK_STAGE": "local", "PENSTOCK_PROJECT": "numbers", "PENSTOCK_RUN": "numbers-0001-x"}
     done = run(
         "evaluate.py", base, **named, **{k: v for k, v in aws_environment.items() if k.startswith("AWS_")}
     )
