@@ -18,7 +18,7 @@ from chalicelib.steps.claim import Claim
 from chalicelib.steps.predict import Predict
 
 PROBLEM = "application/problem+json"
-TYPES = "https://penstock.dev/errors#"
+TYPES = "urn:penstock:problem:"
 Event = Mapping[str, Any]
 
 

@@ -84,7 +84,9 @@ def test_plain_chalice_deploys_and_destroy_leaves_nothing(own_stage: Stage) -> N
     A second destroy finds nothing to do.
     """
     chalice = [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())"]
-    subprocess.run([*chalice, "deploy", "--stage", "local"], cwd=own_stage.root, check=True, capture_output=True)
+    subprocess.run(
+        [*chalice, "deploy", "--stage", "local"], cwd=own_stage.root, check=True, capture_output=True
+    )
     assert own_stage.ask("GET", "/healthz").status == 200
     project = "gone"
     own_stage.put_project(cancer_spec(project))
