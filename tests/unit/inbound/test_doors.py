@@ -130,7 +130,7 @@ def test_runs_are_started_by_hand_one_at_a_time(client: Client, ports: FakePorts
     ports.ledger.record(builders.a_record())
     started = ask(client, "POST", "/projects/churn/runs")
     assert started.status_code == 202
-    assert ask(client, "POST", "/projects/churn/runs").json_body["type"].endswith("#Conflict")
+    assert ask(client, "POST", "/projects/churn/runs").json_body["type"].endswith(":Conflict")
     run = started.json_body["run"]
     assert ask(client, "GET", f"/runs/{run}").json_body["state"] == "RUNNING"
     assert [one["run"] for one in ask(client, "GET", "/projects/churn/runs").json_body["runs"]] == [run]
@@ -152,7 +152,7 @@ def test_runs_are_started_by_hand_one_at_a_time(client: Client, ports: FakePorts
 def test_what_is_not_there_is_a_404_that_says_what_to_do(client: Client, path: str) -> None:
     answer = ask(client, "GET", path)
     assert answer.status_code == 404
-    assert answer.json_body["type"].endswith("#NotFound")
+    assert answer.json_body["type"].endswith(":NotFound")
     assert answer.json_body["request_id"] == answer.headers["X-Request-Id"]
 
 
