@@ -18,6 +18,8 @@ GONE = {
     "ValidationException", "StateMachineDoesNotExist", "NotFoundException", "404",
 }  # fmt: skip
 """Codes that say a thing is not there (any more)."""
+BUSY = {"ResourceInUseException", "ResourceInUse", "ConflictException", "BucketNotEmpty", "OperationAborted"}
+"""Codes that say a thing is on its way out, or has to wait for another."""
 # Groups that AWS shares between all jobs of an account: ours are the streams, and the group only once it is empty.
 _SHARED_GROUPS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs")
 _GLUE_GROUPS = ("/aws-glue/jobs/output", "/aws-glue/jobs/error", "/aws-glue/jobs/logs-v2")
@@ -67,25 +69,10 @@ def _jobs(operation: str, items: str, name: str) -> Callable[[Target], Iterator[
 
 
 def _packages(target: Target) -> Iterator[str]:
-    for group in _groups(target):
-        pages = (
-            target.client("sagemaker")
-            .get_paginator("list_model_packages")
-            .paginate(ModelPackageGroupName=group)
-        )
-        yield from (item["ModelPackageArn"] for page in pages for item in page["ModelPackageSummaryList"])
-
-
-def _groups(target: Target) -> Iterator[str]:
-    key = "ModelPackageGroupName"
-    return _named(
-        target,
-        "sagemaker",
-        "list_model_package_groups",
-        f"{key}SummaryList".replace("Name", ""),
-        key,
-        f"{target.prefix}-",
-    )
+    listing = target.client("sagemaker").get_paginator("list_model_packages")
+    for group in _package_groups(target):
+        for page in listing.paginate(ModelPackageGroupName=group):
+            yield from (item["ModelPackageArn"] for item in page["ModelPackageSummaryList"])
 
 
 def _buckets(target: Target) -> Iterator[str]:
@@ -104,48 +91,27 @@ def _remove_bucket(target: Target, name: str) -> None:
 
 
 def _log_groups(target: Target) -> Iterator[str]:
-    prefixes = (f"/aws/lambda/{target.prefix}", f"/aws/sagemaker/Endpoints/{target.prefix}-",
-                f"/aws/vendedlogs/states/{target.prefix}-", f"/aws/apigateway/{target.prefix}")  # fmt: skip
-    for prefix in prefixes:
+    own = (f"/aws/lambda/{target.prefix}", f"/aws/apigateway/{target.prefix}",
+           f"/aws/sagemaker/Endpoints/{target.prefix}", f"/aws/vendedlogs/states/{target.prefix}")  # fmt: skip
+    for prefix in own:
+        query = {"logGroupNamePrefix": prefix}
         for name in _named(
-            target,
-            "logs",
-            "describe_log_groups",
-            "logGroups",
-            "logGroupName",
-            prefix,
-            logGroupNamePrefix=prefix,
+            target, "logs", "describe_log_groups", "logGroups", "logGroupName", prefix, **query
         ):
-            if name.removeprefix(prefix)[:1] in ("", "-") or prefix.endswith("-"):
+            if name.removeprefix(prefix)[:1] in ("", "-"):  # not those of a stage whose name begins like ours
                 yield name
-
-
-def _emptied_groups(target: Target) -> Iterator[str]:
-    """Groups shared by an account's jobs, once no stream is left in them."""
-    logs = target.client("logs")
-    for name in (*_SHARED_GROUPS, *_GLUE_GROUPS):
-        try:
-            if not logs.describe_log_streams(logGroupName=name, limit=1)["logStreams"]:
-                yield name
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in GONE:
-                raise
 
 
 def _streams(target: Target) -> Iterator[str]:
     """Streams of this stage's jobs, as group:stream."""
-    logs = target.client("logs")
-    for group, prefixes in [(g, [f"{target.prefix}-"]) for g in _SHARED_GROUPS] + [
-        (g, _glue_runs(target)) for g in _GLUE_GROUPS
-    ]:
+    runs = _glue_runs(target)
+    groups = {name: [f"{target.prefix}-"] for name in _SHARED_GROUPS} | dict.fromkeys(_GLUE_GROUPS, runs)
+    listing = target.client("logs").get_paginator("describe_log_streams")
+    for group, prefixes in groups.items():
         for prefix in prefixes:
             try:
-                pages = logs.get_paginator("describe_log_streams").paginate(
-                    logGroupName=group, logStreamNamePrefix=prefix
-                )
-                yield from (
-                    f"{group}:{item['logStreamName']}" for page in pages for item in page["logStreams"]
-                )
+                for page in listing.paginate(logGroupName=group, logStreamNamePrefix=prefix):
+                    yield from (f"{group}:{item['logStreamName']}" for item in page["logStreams"])
             except ClientError as error:
                 if error.response["Error"]["Code"] not in GONE:
                     raise
@@ -164,8 +130,12 @@ def _glue_runs(target: Target) -> list[str]:
 
 
 def _remove_stream(target: Target, name: str) -> None:
+    """Delete a stream, and the group with its last one: a group that others use has streams of theirs."""
+    logs = target.client("logs")
     group, _, stream = name.partition(":")
-    target.client("logs").delete_log_stream(logGroupName=group, logStreamName=stream)
+    logs.delete_log_stream(logGroupName=group, logStreamName=stream)
+    if not logs.describe_log_streams(logGroupName=group, limit=1)["logStreams"]:
+        logs.delete_log_group(logGroupName=group)
 
 
 def _tables(target: Target) -> Iterator[str]:
@@ -187,6 +157,9 @@ def _of_prefix(service: str, operation: str, items: str, name: str) -> Callable[
     return find
 
 
+_package_groups = _of_prefix(
+    "sagemaker", "list_model_package_groups", "ModelPackageGroupSummaryList", "ModelPackageGroupName"
+)
 # What runs is stopped first, then what serves, then what they were made from; the stack's roles come last of all.
 BEFORE = (
     Part("execution", _running, _stop),
@@ -218,7 +191,7 @@ BEFORE = (
     Part("model package", _packages, _call("sagemaker", "delete_model_package", "ModelPackageName")),
     Part(
         "model package group",
-        _groups,
+        _package_groups,
         _call("sagemaker", "delete_model_package_group", "ModelPackageGroupName"),
     ),
     Part("log stream", _streams, _remove_stream),
@@ -227,5 +200,4 @@ AFTER = (
     Part("bucket", _buckets, _remove_bucket),
     Part("table", _tables, _call("dynamodb", "delete_table", "TableName")),
     Part("log group", _log_groups, _call("logs", "delete_log_group", "logGroupName")),
-    Part("log group", _emptied_groups, _call("logs", "delete_log_group", "logGroupName")),
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from penstock.deploy import foundation, functions
-from penstock.deploy.belongings import AFTER, BEFORE, GONE, Part
+from penstock.deploy.belongings import AFTER, BEFORE, BUSY, GONE, Part
 from penstock.deploy.target import DeployError, Target
 
 Progress = Callable[[str, str], None]
@@ -31,36 +31,39 @@ def destroy(target: Target, progress: Progress) -> Destroyed:
     if functions.delete(target):
         removed.append("functions and API")
         progress("functions and API", "removed")
-    _wait_until_gone(target, BEFORE, progress)  # the stack holds the role that endpoints and jobs still use
+    _until_gone(
+        target, BEFORE, removed, progress
+    )  # the stack holds the role that endpoints and jobs still use
     if foundation.destroy(target, progress):
         removed.append(f"stack {target.stack}")
         progress(f"stack {target.stack}", "removed")
-    for part in AFTER:
-        _remove_all(target, part, removed, progress)
-    _wait_until_gone(target, (*BEFORE, *AFTER), progress)
+    _until_gone(target, (*BEFORE, *AFTER), removed, progress)
     return Destroyed(removed)
 
 
-def _remove_all(target: Target, part: Part, removed: list[str], progress: Progress) -> None:
-    for name in list(part.find(target)):
-        progress(f"{part.kind} {name}", "removing")
+def _until_gone(target: Target, parts: tuple[Part, ...], removed: list[str], progress: Progress) -> None:
+    """Remove and look again until nothing is there: endpoints take minutes, and a job's last lines come late."""
+    deadline, pause = time.monotonic() + _PATIENCE_SECONDS, 0.2
+    while left := [part for part in parts if _remove_all(target, part, removed, progress)]:
+        if time.monotonic() > deadline:
+            names = [f"{part.kind} {name}" for part in left for name in part.find(target)]
+            what = f"still there after {_PATIENCE_SECONDS // 60} minutes: {', '.join(names)}"
+            raise DeployError("destroy", what, "Run it again; what stays may need rights you lack.")
+        time.sleep(pause)
+        pause = min(pause * 2, 10)
+
+
+def _remove_all(target: Target, part: Part, removed: list[str], progress: Progress) -> bool:
+    """Remove what there is of a kind; answers whether there was any."""
+    names = list(part.find(target))
+    for name in names:
+        thing = f"{part.kind} {name}"
+        if thing not in removed:
+            progress(thing, "removing")
+            removed.append(thing)
         try:
             part.remove(target, name)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in GONE:
-                where = f"{part.kind} {name}"
-                raise DeployError(where, str(error), "Mend it, then run destroy again.") from error
-        removed.append(f"{part.kind} {name}")
-
-
-def _wait_until_gone(target: Target, parts: tuple[Part, ...], progress: Progress) -> None:
-    deadline, pause, said = time.monotonic() + _PATIENCE_SECONDS, 0.2, ""
-    while left := [f"{part.kind} {name}" for part in parts for name in part.find(target)]:
-        if time.monotonic() > deadline:
-            what = f"still there after {_PATIENCE_SECONDS // 60} minutes: {', '.join(left)}"
-            raise DeployError("destroy", what, "Run it again; what stays may need rights you lack.")
-        if left[0] != said:
-            progress(left[0], "going")
-            said = left[0]
-        time.sleep(pause)
-        pause = min(pause * 2, 10)
+            if error.response["Error"]["Code"] not in GONE | BUSY:
+                raise DeployError(thing, str(error), "Mend it, then run destroy again.") from error
+    return bool(names)
