@@ -113,6 +113,14 @@ def test_terminate_lets_the_job_clean_up(execution: Execution, tmp_path: Path) -
     assert (process.wait(20), lines.out[-1]) == (5, "bye")
 
 
+def test_a_job_asked_to_end_while_it_starts_ends(execution: Execution, tmp_path: Path) -> None:
+    """An order that comes before the job's first process can hear it is not lost: nobody waits for the kill."""
+    started = [shell(execution, tmp_path / f"ml {n}", "sleep 300")[0] for n in range(12)]
+    for process in started:
+        process.terminate(600)
+    assert [process.wait(60) for process in started] == [128 + signal.SIGTERM] * 12
+
+
 def test_a_job_that_does_not_listen_is_killed(execution: Execution, tmp_path: Path) -> None:
     process, lines = shell(
         execution, tmp_path / "ml", "trap '' TERM; echo ready; while :; do sleep 0.02; done"

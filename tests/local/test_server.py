@@ -13,6 +13,7 @@ import pytest
 
 from penstock.localaws import control, process
 from penstock.localaws.settings import layout
+from tests.local.conftest import until
 
 
 @pytest.fixture
@@ -144,7 +145,7 @@ def test_it_listens_on_this_machine_only(root: Path, unused_port: int) -> None:
 
 def test_logs_are_the_servers_lines_and_end_with_it(root: Path, unused_port: int) -> None:
     control.up(root, port=unused_port)
-    assert any("Ready" in line for line in control.logs(root))
+    until(lambda: any("Ready" in line for line in control.logs(root)))  # said just after the first answer
     seen: list[str] = []
     follower = threading.Thread(target=lambda: seen.extend(control.logs(root, follow=True)))
     follower.start()

@@ -86,6 +86,7 @@ def start(cwd: str, command: tuple[str, ...]) -> NoReturn:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     try:
         os.chdir(cwd)
         os.execvp(command[0], command)  # noqa: S606
@@ -130,6 +131,7 @@ def be_init(cwd: str, command: tuple[str, ...]) -> NoReturn:
         os.setsid()
         start(cwd, command)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(job, signal.SIGTERM))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     while True:
         pid, status = os.wait()
         if pid == job:
@@ -200,11 +202,14 @@ def main(mode: str, base: str, cwd: str, *command: str) -> NoReturn:
             enter_namespaces(NEWNS | (NEWPID if mode == "pid" else 0))
         except OSError as error:
             fail(f"cannot give the job its own /opt/ml: {error}", CANNOT_JAIL)
+    # The first process of a namespace ignores signals it has no handler for: until it has one, SIGTERM waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     job = os.fork()
     if job == 0:
         if mode != "pid":
             os.setsid()
         first_process(mode, base, cwd, command)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     status = watch(job, wake)
     kill_everything(job)
     os._exit(exit_code(status))
