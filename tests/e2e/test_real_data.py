@@ -14,6 +14,7 @@ import pytest
 import xgboost
 import yaml
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
 
 from tests.e2e.conftest import ROOT
 from tests.e2e.stage import Stage
@@ -74,7 +75,7 @@ def _rows(stage: Stage, project: str, side: str) -> pd.DataFrame:
 def test_churn_without_a_hand_edit(stage: Stage, data: Path, tmp_path: Path) -> None:
     """AUC within 0.01 of the plain baseline (XGBoost, 200 rounds, depth 5, rate 0.1) on the very same rows.
 
-    The same on the README's own split, where that baseline has 0.9342: tests/training/test_train_quality.py.
+    The rows on which that baseline has 0.9342 are asked below.
     """
     file = data / "telecom_churn_5k.csv"
     card = _scorecard(stage, _inferred(file, "churn", tmp_path), file)
@@ -109,3 +110,20 @@ def test_tweets(stage: Stage, data: Path, tmp_path: Path) -> None:
     assert card["metrics"]["accuracy"] > card["baseline"]["metrics"]["accuracy"] + 0.08
     answer = stage.predict("tweets", {"text": "what a wonderful day, I love it"})
     assert answer.document["predictions"][0]["prediction"] in {"positive", "negative", "neutral"}
+
+
+def test_churn_on_the_published_baselines_own_test_rows(stage: Stage, data: Path, tmp_path: Path) -> None:
+    """The 1,000 rows on which the plain baseline has 0.9342: never dropped, asked of the released endpoint.
+
+    The pipeline keeps a fifth of what is dropped to judge itself, so it learns from fewer rows than that baseline.
+    """
+    whole = pd.read_csv(data / "telecom_churn_5k.csv")
+    known, unseen = train_test_split(whole, test_size=0.2, random_state=42, stratify=whole["class"])
+    file = tmp_path / "known.csv"
+    known.to_csv(file, index=False)
+    _scorecard(stage, _inferred(file, "churn-readme", tmp_path), file)
+    body = unseen.drop(columns="class").to_csv(index=False).encode()
+    answer = stage.predict("churn-readme", body, content_type="text/csv", accept="application/json")
+    scores = [row["probabilities"]["1"] for row in answer.document["predictions"]]
+    area = roc_auc_score(unseen["class"], scores)
+    assert area >= 0.9342 - 0.01, area

@@ -5,7 +5,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -38,10 +38,6 @@ HYPERPARAMETERS: Known = {
 }
 ALIASES = {"num_round": "n_estimators", "eta": "learning_rate", "lambda": "reg_lambda", "alpha": "reg_alpha"}
 _OURS = {"n_estimators", "early_stopping_rounds", "refit", "min_category_rows", "max_categories"}
-
-
-class _Matrix(Protocol):
-    """xgboost.DMatrix, which has no types."""
 
 
 class Model:
