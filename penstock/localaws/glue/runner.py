@@ -61,24 +61,12 @@ class GlueRunner:
 
     def execute(self, run: Record, job: Record, args: dict[str, str], resolved: str) -> None:
         """Run the script at the local path `resolved`; returns when it has ended, with `run` saying how."""
-        self._carry_out(run, job, args, resolved)
-
-    def run(self, run: Record, job: Record, arguments: list[str] | dict[str, str]) -> None:
-        """Run the job's script from its ScriptLocation; `arguments` as pairs or as a flat `--key value` list."""
-        pairs = (
-            dict(zip(arguments[::2], arguments[1::2], strict=True))
-            if isinstance(arguments, list)
-            else arguments
-        )
-        self._carry_out(run, job, pairs, job["Command"]["ScriptLocation"])
-
-    def _carry_out(self, run: Record, job: Record, args: dict[str, str], script: str) -> None:
         directory = self._place.root / PurePosixPath(run["Id"]).name
         with self._lock:
             self._processes[run["Id"]] = None
         run.update(JobRunState="RUNNING", LastModifiedOn=time.time(), LogGroupName=log_group(job))
         try:
-            self._run_script(run, self._spec(run, job, args, script, directory))
+            self._run_script(run, self._spec(run, job, args, resolved, directory))
         except CannotRun as error:
             run.update(JobRunState="FAILED", ErrorMessage=str(error))
         finally:
