@@ -10,7 +10,6 @@ import json
 import logging
 import threading
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from types import ModuleType
@@ -18,14 +17,25 @@ from typing import Any
 
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.execution.place import Place
+from penstock.localaws.sagemaker.clock import Clock
 from penstock.localaws.sagemaker.events import Publish
-from penstock.localaws.sagemaker.plane import Clock, Operation, Plane
+from penstock.localaws.sagemaker.plane import Operation, Plane
 from penstock.localaws.sagemaker.validation import Model
 
 log = logging.getLogger("penstock.localaws.sagemaker")
 Response = tuple[int, dict[str, str], bytes]
 
-_MODULES = ("jobs", "registry", "tags", "hosting", "endpoints", "runtime")
+_MODULES = (
+    "jobs.operations",
+    "transform.operations",
+    "tuning.operations",
+    "registry",
+    "tags",
+    "search",
+    "hosting.fleets",
+    "hosting.operations",
+    "hosting.runtime",
+)
 _THREADS = 16
 
 
@@ -64,19 +74,20 @@ class SageMaker:
         return handler(self.plane, self._model.check(operation, params))
 
     def wait_job(self, kind: str, name: str, stop: threading.Event | None = None) -> dict[str, Any]:
-        """Block until the job (`training`, `processing`) has ended or `stop` is set; returns its Describe answer."""
-        wait: Callable[[Plane, str, str, threading.Event | None], dict[str, Any]] = self._modules[
-            "jobs"
-        ].wait_job
-        return wait(self.plane, kind, name, stop)
+        """Block until the job (`training`, `processing`, …) has ended or `stop` is set; returns its Describe answer."""
+        for module in self._modules.values():
+            if kind in getattr(module, "WAITS", {}):
+                described: dict[str, Any] = module.WAITS[kind](self.plane, name, stop)
+                return described
+        raise ServiceError("UnsupportedOperation", f"The embedded AWS has no {kind} jobs.")
 
     async def handle_request(
         self, method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
     ) -> Response:
         """Answer one HTTP request of the control plane or, for /endpoints/..., of the runtime."""
         lowered = {name.lower(): value for name, value in headers.items()}
-        if path.startswith("/endpoints/") and "runtime" in self._modules:
-            answer: Response = await self._modules["runtime"].handle(
+        if path.startswith("/endpoints/") and "hosting.runtime" in self._modules:
+            answer: Response = await self._modules["hosting.runtime"].handle(
                 self.plane, method, path, lowered, body, query_params
             )
             return answer

@@ -5,36 +5,30 @@
   datetimes for times (see `names.moment`) and without empty structures; it refuses with `errors.ServiceError`;
 - it is named in `api._MODULES`, and may have `on_start(plane)` and `on_stop(plane)`; they run in threads, in the order
   of that list and its reverse;
+- a module of jobs has `WAITS: dict[str, Callable]`: kind (`training`) → `wait(plane, name, stop)`, which blocks until
+  the job has ended or the event `stop` is set and returns the Describe answer; Step Functions' `.sync` uses it;
 - what it keeps on disk goes through `plane.store` (documents by kind and name); what it keeps in memory is a class made
   from a Plane, reached by `plane.part(ThatClass)`: one instance a plane, made at first use;
 - handlers run in threads: they may block and may call the embedded AWS with `plane.client("s3")`;
-- `plane.execution` starts supervised processes, `plane.events.put(...)` tells EventBridge, `plane.clock.now()` is
-  the time;
+- `plane.execution` starts supervised processes, `plane.events.put(...)` tells EventBridge, `plane.clock` is
+  the time, and every wait AWS counts in minutes is a `plane.clock.wait`;
 - the module `runtime` has `async def handle(plane, method, path, headers, body, query_params)` returning
   (status, headers, body) for `/endpoints/...`; it runs on the event loop, so it must not block there.
 """
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from penstock.localaws.execution.clients import Clients
 from penstock.localaws.execution.execution import Execution
 from penstock.localaws.execution.place import Place
+from penstock.localaws.sagemaker.clock import Clock
 from penstock.localaws.sagemaker.events import Events, Publish
 from penstock.localaws.sagemaker.store import Store
 
 T = TypeVar("T")
 Operation = Callable[["Plane", dict[str, Any]], dict[str, Any]]
-
-
-class Clock:
-    """The time; tests give another."""
-
-    def now(self) -> float:
-        """Epoch seconds."""
-        return time.time()
 
 
 class Plane:

@@ -6,9 +6,10 @@ import pytest
 
 from penstock.localaws.execution.execution import rewritten
 from penstock.localaws.execution.process import ProcessSpec, _Output
-from penstock.localaws.sagemaker import images, optml
+from penstock.localaws.sagemaker import images
 from penstock.localaws.sagemaker.faults import JobFault
-from penstock.localaws.sagemaker.metrics import MetricReader
+from penstock.localaws.sagemaker.jobs import optml
+from penstock.localaws.sagemaker.jobs.metrics import MetricReader
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,7 @@ from penstock.localaws.sagemaker.metrics import MetricReader
     [
         ("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.9-0-cpu-py3", "sklearn"),
         ("683313688378.dkr.ecr.eu-west-3.amazonaws.com/sagemaker-xgboost:3.2-0", "xgboost"),
-        ("763104351884.dkr.ecr.cn-north-1.amazonaws.com.cn/pytorch-training:2.13-cpu-py312", "pytorch"),
+        ("450853457545.dkr.ecr.cn-north-1.amazonaws.com.cn/sagemaker-xgboost:3.2-0", "xgboost"),
         ("sagemaker-xgboost@sha256:00ff", "xgboost"),
     ],
 )

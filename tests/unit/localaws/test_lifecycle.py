@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.localaws.sagemaker import lifecycle as lc
-from penstock.localaws.sagemaker.lifecycle import Instruction, Job, Secondary, Status
+from penstock.localaws.sagemaker.jobs import lifecycle as lc
+from penstock.localaws.sagemaker.jobs.lifecycle import Instruction, Job, Secondary, Status
 
 
 def after(*events: Any) -> tuple[Job, list[Instruction]]:

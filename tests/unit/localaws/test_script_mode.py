@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.localaws.sagemaker import script_mode
+from penstock.localaws.sagemaker.jobs import script_mode
 
 
 def test_arguments_are_written_as_sagemaker_training_does() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock.localaws.sagemaker import transfers
 from penstock.localaws.sagemaker.faults import JobFault
+from penstock.localaws.sagemaker.jobs import transfers
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import tarfile
 import pytest
 from botocore.exceptions import ClientError
 
-from penstock.localaws.sagemaker.artifacts import Unusable, exists, unpack
+from penstock.localaws.sagemaker.hosting.artifacts import Unusable, exists, unpack
 
 
 class FakeS3:

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from penstock.localaws.sagemaker.endpoint_lifecycle import (
+from penstock.localaws.sagemaker.hosting.lifecycle import (
     Announce,
+    Blueprint,
     Created,
     Deleted,
     Endpoint,
@@ -41,9 +42,9 @@ def after(*events, start=None):
     return endpoint, instructions
 
 
-CREATED = Created("one", (a_variant(),))
+CREATED = Created(Blueprint("one", (a_variant(),)))
 SERVING = (CREATED, Ready(1))
-UPDATING = (*SERVING, Updated("two", (a_variant(count=2),)))
+UPDATING = (*SERVING, Updated(Blueprint("two", (a_variant(count=2),))))
 
 
 def test_a_created_endpoint_is_launched_and_takes_traffic_once_it_is_ready():
@@ -92,7 +93,7 @@ def test_word_of_an_overtaken_launch_changes_nothing():
     assert handle(endpoint, Failed(9, "late")) == (endpoint, [])
 
 
-@pytest.mark.parametrize("asked", [Updated("three", ()), Rescaled({}), Deleted()])
+@pytest.mark.parametrize("asked", [Updated(Blueprint("three", ())), Rescaled({}), Deleted()])
 def test_an_endpoint_on_its_way_is_left_alone(asked):
     with pytest.raises(Refused) as refused:
         after(*UPDATING, asked)
@@ -102,7 +103,7 @@ def test_an_endpoint_on_its_way_is_left_alone(asked):
 def test_a_failed_endpoint_can_only_be_deleted():
     failed, _ = after(CREATED, Failed(1, "x"))
     with pytest.raises(Refused) as refused:
-        handle(failed, Updated("two", ()))
+        handle(failed, Updated(Blueprint("two", ())))
     assert not refused.value.in_progress
     assert handle(failed, Deleted())[0].status == "Deleting"
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from penstock.localaws.sagemaker.http_client import Lost, Pool, Unreached
+from penstock.localaws.sagemaker.hosting.http_client import Lost, Pool, Unreached
 from tests.unit.localaws_hosting.servers import OK, Server, serving
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n"

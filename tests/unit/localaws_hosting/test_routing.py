@@ -4,7 +4,13 @@ from collections import Counter
 
 import pytest
 
-from penstock.localaws.sagemaker.routing import Route, RoutedVariant
+from penstock.localaws.sagemaker.hosting.lifecycle import Variant
+from penstock.localaws.sagemaker.hosting.routing import Route, RoutedVariant
+
+
+def routed(name, weight, instances):
+    variant = Variant(name, "model", "sagemaker-xgboost:3.2-0", None, {}, 1, weight, 60.0)
+    return RoutedVariant(variant, instances)
 
 
 class AnInstance:
@@ -15,7 +21,7 @@ class AnInstance:
 
 
 def chosen(weights, requests):
-    route = Route([RoutedVariant(name, weight, []) for name, weight in weights.items()])
+    route = Route([routed(name, weight, []) for name, weight in weights.items()])
     return Counter(route.choose().name for _ in range(requests))
 
 
@@ -29,18 +35,18 @@ def test_requests_are_shared_by_weight(weights, shares):
 
 def test_a_variant_without_weight_is_never_chosen():
     assert chosen({"a": 0, "b": 0.5}, 10) == {"b": 10}
-    assert Route([RoutedVariant("a", 0, [])]).choose() is None
+    assert Route([routed("a", 0, [])]).choose() is None
 
 
 def test_the_small_variant_is_not_starved_within_ten():
-    route = Route([RoutedVariant("a", 9, []), RoutedVariant("b", 1, [])])
+    route = Route([routed("a", 9, []), routed("b", 1, [])])
     order = [route.choose().name for _ in range(20)]
     assert order[:10].count("b") == order[10:].count("b") == 1
 
 
 def test_instances_take_turns_and_those_not_ready_are_passed_over():
     one, two, dead = AnInstance(), AnInstance(), AnInstance(ready=False)
-    variant = RoutedVariant("a", 1, [one, dead, two])
+    variant = routed("a", 1, [one, dead, two])
     assert Counter(variant.next_instance() for _ in range(10)) == {one: 5, two: 5}
     assert variant.next_instance([one]) is two
-    assert RoutedVariant("a", 1, [dead]).next_instance() is None
+    assert routed("a", 1, [dead]).next_instance() is None

@@ -7,12 +7,15 @@ import pytest
 
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.execution.place import Place
-from penstock.localaws.sagemaker.http_client import Pool
-from penstock.localaws.sagemaker.routing import Route, RoutedVariant
-from penstock.localaws.sagemaker.runtime import Runtime
+from penstock.localaws.sagemaker.hosting.http_client import Pool
+from penstock.localaws.sagemaker.hosting.lifecycle import Variant
+from penstock.localaws.sagemaker.hosting.routing import Route, RoutedVariant
+from penstock.localaws.sagemaker.hosting.runtime import Runtime
 from tests.unit.localaws_hosting.servers import OK, Server, serving
 
 NOBODY = 1  # a port nobody listens on
+
+LIVE = Variant("live", "model", "sagemaker-xgboost:3.2-0", None, {}, 1, 1.0, 60.0)
 
 
 class AnInstance:
@@ -40,7 +43,7 @@ class APlane:
             Path("/nowhere"), "http://127.0.0.1:4566", "eu-west-1", "111122223333", "python", Path()
         )
         self.instances = [AnInstance(port) for port in ports]
-        self.routes = {"e": Route([RoutedVariant("live", 1.0, self.instances)])} if ports else {}
+        self.routes = {"e": Route([RoutedVariant(LIVE, self.instances)])} if ports else {}
         self.statuses = {"e": status}
         self.metrics = Metrics()
 

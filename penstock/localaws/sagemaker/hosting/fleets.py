@@ -15,8 +15,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.localaws.sagemaker import artifacts, endpoint_events, endpoint_lifecycle, images, tags
-from penstock.localaws.sagemaker.endpoint_lifecycle import (
+from penstock.localaws.sagemaker import images, tags
+from penstock.localaws.sagemaker.faults import JobFault
+from penstock.localaws.sagemaker.hosting import (
+    artifacts,
+)
+from penstock.localaws.sagemaker.hosting import (
+    events as endpoint_events,
+)
+from penstock.localaws.sagemaker.hosting import (
+    lifecycle as endpoint_lifecycle,
+)
+from penstock.localaws.sagemaker.hosting.instances import Instance
+from penstock.localaws.sagemaker.hosting.lifecycle import (
     Announce,
     Created,
     Endpoint,
@@ -32,13 +43,11 @@ from penstock.localaws.sagemaker.endpoint_lifecycle import (
     Settled,
     Variant,
 )
-from penstock.localaws.sagemaker.endpoint_metrics import EndpointMetrics
-from penstock.localaws.sagemaker.faults import JobFault
-from penstock.localaws.sagemaker.instances import Instance
+from penstock.localaws.sagemaker.hosting.metrics import EndpointMetrics
+from penstock.localaws.sagemaker.hosting.routing import Route, RoutedVariant
+from penstock.localaws.sagemaker.hosting.server import LogOf, ServingProcess
 from penstock.localaws.sagemaker.names import arn
 from penstock.localaws.sagemaker.plane import Plane
-from penstock.localaws.sagemaker.routing import Route, RoutedVariant
-from penstock.localaws.sagemaker.serving_process import ServingProcess
 
 log = logging.getLogger("penstock.localaws.sagemaker")
 
@@ -89,7 +98,7 @@ class Hosting:
     def create(self, name: str, event: Created) -> bool:
         """Begin an endpoint's life; says whether there was none of that name."""
         with self._lock:
-            empty = Endpoint(name, endpoint_lifecycle.CREATING, event.config)
+            empty = Endpoint(name, endpoint_lifecycle.CREATING, event.blueprint.config)
             endpoint, instructions = endpoint_lifecycle.handle(empty, event)
             now = self._plane.clock.now()
             document = {"endpoint": endpoint_lifecycle.to_document(endpoint), "created": now, "modified": now}
@@ -163,7 +172,7 @@ class Hosting:
 
     def _start_all(self, name: str, fleet: Fleet) -> str | None:
         """None when all instances are healthy; else why the first that is not will not be."""
-        for variant in fleet.variants:
+        for variant in fleet.everything:
             images.find(variant.image)
             model = self._directory(name, variant.name, fleet.generation) / "opt/ml/model"
             artifacts.unpack(self._plane.client("s3"), variant.model_data, model)
@@ -179,7 +188,9 @@ class Hosting:
             mine = self._instances.setdefault(name, {})
             key = (fleet.generation, variant.name, number)
             if key not in mine:
-                mine[key] = Instance(self._serving.starter(name, variant, opt_ml), variant.patience)
+                mine[key] = Instance(
+                    self._serving.starter(variant, opt_ml, _log_of(name, variant)), variant.patience
+                )
             return mine[key]
 
     def _settle(self, endpoint: Endpoint) -> None:
@@ -228,18 +239,26 @@ def on_stop(plane: Plane) -> None:
     plane.part(Hosting).stop()
 
 
+def _log_of(endpoint: str, variant: Variant) -> LogOf:
+    return lambda instance: (f"/aws/sagemaker/Endpoints/{endpoint}", f"{variant.name}/{instance}")
+
+
 def _numbered(fleet: Fleet) -> list[tuple[Variant, int]]:
-    return [(v, number) for v in fleet.variants for number in range(min(v.count, MOST_INSTANCES))]
+    return [(v, number) for v in fleet.everything for number in range(min(v.count, MOST_INSTANCES))]
 
 
 def _route(fleet: Fleet | None, instances: Mapping[_Key, Instance]) -> Route:
-    variants = []
-    for variant in fleet.variants if fleet else ():
-        assert fleet is not None  # noqa: S101  for the type checker
+    if fleet is None:
+        return Route()
+
+    def routed(variant: Variant) -> RoutedVariant:
         keys = [(fleet.generation, v.name, number) for v, number in _numbered(fleet) if v is variant]
-        running = [instances[key] for key in keys if key in instances]
-        variants.append(RoutedVariant(variant.name, variant.weight, running))
-    return Route(variants)
+        return RoutedVariant(variant, [instances[key] for key in keys if key in instances])
+
+    blueprint = fleet.blueprint
+    return Route(
+        [routed(one) for one in blueprint.variants], [routed(one) for one in blueprint.shadows], blueprint
+    )
 
 
 def _reason(variant: Variant, why: str) -> str:

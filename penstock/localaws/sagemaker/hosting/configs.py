@@ -6,7 +6,8 @@ What the embedded AWS would have to ignore (capture, serverless, asynchronous, s
 from typing import Any
 
 from penstock.localaws.errors import ServiceError
-from penstock.localaws.sagemaker import listing, models, tags
+from penstock.localaws.sagemaker import listing, tags
+from penstock.localaws.sagemaker.hosting import models
 from penstock.localaws.sagemaker.names import arn, moment
 from penstock.localaws.sagemaker.plane import Operation, Plane
 

@@ -7,18 +7,28 @@ ten in a row to the first. Used on the event loop only, so it needs no lock.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from penstock.localaws.sagemaker.instances import Instance
+from penstock.localaws.sagemaker.hosting.instances import Instance
+from penstock.localaws.sagemaker.hosting.lifecycle import Blueprint, Variant
 
 
 @dataclass
 class RoutedVariant:
     """A variant that takes traffic; `credit` is what the choice keeps between two requests."""
 
-    name: str
-    weight: float
+    variant: Variant
     instances: Sequence[Instance]
     credit: float = 0.0
     turn: int = 0
+
+    @property
+    def name(self) -> str:
+        """The variant's name."""
+        return self.variant.name
+
+    @property
+    def weight(self) -> float:
+        """Its share of the traffic, relative to the sum of all."""
+        return self.variant.weight
 
     def next_instance(self, tried: Collection[Instance] = ()) -> Instance | None:
         """The next ready instance in turn that was not `tried`; None when there is none."""
@@ -32,9 +42,11 @@ class RoutedVariant:
 
 @dataclass
 class Route:
-    """Where requests to one endpoint go."""
+    """Where requests to one endpoint go, copies of them to `shadows`; `blueprint` says what else happens to them."""
 
     variants: list[RoutedVariant] = field(default_factory=list)
+    shadows: list[RoutedVariant] = field(default_factory=list)
+    blueprint: Blueprint | None = None
 
     def named(self, name: str) -> RoutedVariant | None:
         """The variant of that name."""

@@ -13,12 +13,11 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from penstock.localaws.execution.process import Process, ProcessSpec
-from penstock.localaws.sagemaker import lifecycle
 from penstock.localaws.sagemaker.faults import JobFault
-from penstock.localaws.sagemaker.lifecycle import Event, Instruction
+from penstock.localaws.sagemaker.jobs import lifecycle
+from penstock.localaws.sagemaker.jobs.lifecycle import Event, Instruction
+from penstock.localaws.sagemaker.jobs.work import Kind, Record, Running, Work
 from penstock.localaws.sagemaker.plane import Plane
-from penstock.localaws.sagemaker.work import Kind, Record, Work
 
 log = logging.getLogger("penstock.localaws.sagemaker")
 _ENDED_WAIT_SECONDS = 1.0
@@ -33,8 +32,7 @@ class Live:
         self.work = work
         self.directory = directory
         self.todo: queue.SimpleQueue[Instruction] = queue.SimpleQueue()
-        self.spec: ProcessSpec | None = None
-        self.process: Process | None = None
+        self.running: Running | None = None
         self.terminated = False
         self.timer: threading.Timer | None = None
 
@@ -76,6 +74,12 @@ class Runner:
                 return False
             self.post(live, lifecycle.StopRequested(self._plane.clock.now()))
             return True
+
+    def work(self, kind: Kind, name: str) -> Work | None:
+        """What the job is at; None when it is not under way."""
+        with self._changed:
+            live = self._live.get((kind.name, name))
+        return None if live is None else live.work
 
     def wait(self, kind: Kind, name: str, stop: threading.Event | None) -> None:
         """Block until the job is not under way any more, or `stop` is set."""
@@ -130,8 +134,8 @@ class Runner:
     def _carry_out(self, live: Live, instruction: Instruction) -> None:
         if instruction is Instruction.TERMINATE:
             live.terminated = True
-            if live.process is not None:
-                live.process.terminate(lifecycle.STOP_GRACE_SECONDS)
+            if live.running is not None:
+                live.running.terminate(lifecycle.STOP_GRACE_SECONDS)
         elif instruction is Instruction.FINISH and live in self._waiting:
             self._waiting.remove(live)
             self._forget(live)
@@ -170,22 +174,20 @@ class Runner:
 
     def _prepare(self, live: Live) -> Event:
         shutil.rmtree(live.directory, ignore_errors=True)
-        live.spec = live.work.prepare(max(1, (os.cpu_count() or 1) // max(1, self._taken)))
+        live.work.prepare()
         return lifecycle.Prepared(self._plane.clock.now())
 
     def _run(self, live: Live) -> Event:
-        assert live.spec is not None  # noqa: S101  PREPARE comes before RUN
-        process = self._plane.execution.start(live.spec)
+        running = live.work.start(max(1, (os.cpu_count() or 1) // max(1, self._taken)))
         with self._changed:
-            live.process = process
+            live.running = running
             if live.terminated:
-                process.terminate(lifecycle.STOP_GRACE_SECONDS)
+                running.terminate(lifecycle.STOP_GRACE_SECONDS)
             live.timer = threading.Timer(live.kind.max_runtime(live.record.request), self._time_over, [live])
             live.timer.daemon = True
             live.timer.start()
-        code = process.wait()
+        failure = running.wait()
         live.timer.cancel()
-        failure = live.work.failure(code or 0, process)
         return lifecycle.Ended(self._plane.clock.now(), failure)
 
     def _time_over(self, live: Live) -> None:

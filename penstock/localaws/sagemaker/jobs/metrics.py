@@ -7,6 +7,8 @@ from typing import Any
 _LONGEST_LINE = 10_000
 _MOST_POINTS = 5_000
 
+Point = tuple[str, float, float]  # name, value, epoch seconds
+
 
 class MetricReader:
     """Collects (name, value, epoch seconds) from lines, as they come."""
@@ -14,7 +16,7 @@ class MetricReader:
     def __init__(self, definitions: list[dict[str, str]]) -> None:
         self._patterns = [(one["Name"], _compiled(one["Regex"])) for one in definitions]
         self._lock = threading.Lock()
-        self.points: list[tuple[str, float, float]] = []
+        self.points: list[Point] = []
         self._last: dict[str, tuple[float, float]] = {}
 
     def read(self, line: str, at: float) -> None:
@@ -26,6 +28,11 @@ class MetricReader:
                     self._last[name] = (value, at)
                     if len(self.points) < _MOST_POINTS:
                         self.points.append((name, value, at))
+
+    def all(self) -> list[Point]:
+        """Every point so far, oldest first."""
+        with self._lock:
+            return list(self.points)
 
     def final(self) -> list[dict[str, Any]]:
         """The last value of each metric that showed up, in the order of the definitions; times in epoch seconds."""

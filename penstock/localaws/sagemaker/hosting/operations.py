@@ -6,9 +6,21 @@ Also the operations of models and endpoint configurations: together they are Sag
 from typing import Any
 
 from penstock.localaws.errors import ServiceError
-from penstock.localaws.sagemaker import artifacts, endpoint_configs, endpoint_lifecycle, listing, models, tags
-from penstock.localaws.sagemaker.endpoint_events import variants as shown
-from penstock.localaws.sagemaker.endpoint_lifecycle import (
+from penstock.localaws.sagemaker import listing, tags
+from penstock.localaws.sagemaker.hosting import (
+    artifacts,
+    models,
+)
+from penstock.localaws.sagemaker.hosting import (
+    configs as endpoint_configs,
+)
+from penstock.localaws.sagemaker.hosting import (
+    lifecycle as endpoint_lifecycle,
+)
+from penstock.localaws.sagemaker.hosting.events import variants as shown
+from penstock.localaws.sagemaker.hosting.fleets import KIND, Hosting
+from penstock.localaws.sagemaker.hosting.lifecycle import (
+    Blueprint,
     Created,
     Deleted,
     Endpoint,
@@ -18,7 +30,6 @@ from penstock.localaws.sagemaker.endpoint_lifecycle import (
     Updated,
     Variant,
 )
-from penstock.localaws.sagemaker.hosting import KIND, Hosting
 from penstock.localaws.sagemaker.names import arn, moment
 from penstock.localaws.sagemaker.plane import Operation, Plane
 
@@ -30,8 +41,7 @@ def create(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
     """CreateEndpoint: answers at once, the endpoint is Creating."""
     name, config = params["EndpointName"], params["EndpointConfigName"]
     _check_deployment(params)
-    variants = _variants(plane, config, {})
-    if not plane.part(Hosting).create(name, Created(config, variants)):
+    if not plane.part(Hosting).create(name, Created(_blueprint(plane, config, {}))):
         raise _refusal(plane, name, "Cannot create already existing endpoint")
     address = arn(plane.place, KIND, name)
     tags.put(plane, address, params.get("Tags"))
@@ -43,8 +53,7 @@ def update(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
     name = params["EndpointName"]
     _, endpoint = _find(plane, name)
     _check_deployment(params)
-    variants = _variants(plane, params["EndpointConfigName"], _retained(endpoint, params))
-    _apply(plane, name, Updated(params["EndpointConfigName"], variants))
+    _apply(plane, name, Updated(_blueprint(plane, params["EndpointConfigName"], _retained(endpoint, params))))
     return {"EndpointArn": arn(plane.place, KIND, name)}
 
 
@@ -135,10 +144,16 @@ def _refusal(plane: Plane, name: str, what: str) -> ServiceError:
     return ServiceError("ValidationException", f'{what} "{arn(plane.place, KIND, name)}".')
 
 
-def _variants(plane: Plane, config: str, retained: _Retained) -> tuple[Variant, ...]:
-    """The configuration's variants with their models as they are now; their model data must be there."""
+def _blueprint(plane: Plane, config: str, retained: _Retained) -> Blueprint:
+    """The configuration with its models as they are now; their model data must be there."""
     found = endpoint_configs.find(plane, config)
-    return tuple(_variant(plane, entry, retained) for entry in found["ProductionVariants"])
+    return Blueprint(
+        config=config,
+        variants=tuple(_variant(plane, entry, retained) for entry in found["ProductionVariants"]),
+        shadows=tuple(_variant(plane, entry, {}) for entry in found.get("ShadowProductionVariants", [])),
+        capture=found.get("DataCaptureConfig"),
+        asynchronous=found.get("AsyncInferenceConfig"),
+    )
 
 
 def _variant(plane: Plane, entry: dict[str, Any], retained: _Retained) -> Variant:

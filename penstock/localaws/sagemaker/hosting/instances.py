@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable
 
 from penstock.localaws.execution.process import Process
-from penstock.localaws.sagemaker.http_client import Pool
+from penstock.localaws.sagemaker.hosting.http_client import Pool
 
 log = logging.getLogger("penstock.localaws.sagemaker")
 

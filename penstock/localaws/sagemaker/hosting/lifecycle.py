@@ -36,6 +36,8 @@ class Variant:
         count: instances asked for.
         weight: share of the traffic, relative to the sum of all.
         patience: seconds the container may take until /ping answers 200.
+        mode: SingleModel or MultiModel, as the container says.
+        serverless: the variant's ServerlessConfig, None for one on instances.
     """
 
     name: str
@@ -46,6 +48,24 @@ class Variant:
     count: int
     weight: float
     patience: float
+    mode: str = "SingleModel"
+    serverless: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What a fleet is made from: an endpoint configuration with its models as they are now.
+
+    Attributes:
+        shadows: get a copy of the traffic; what they answer is discarded.
+        capture: the configuration's DataCaptureConfig, asynchronous: its AsyncInferenceConfig; None without.
+    """
+
+    config: str
+    variants: tuple[Variant, ...]
+    shadows: tuple[Variant, ...] = ()
+    capture: Mapping[str, Any] | None = None
+    asynchronous: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,8 +77,22 @@ class Fleet:
 
     serial: int
     generation: int
-    config: str
-    variants: tuple[Variant, ...]
+    blueprint: Blueprint
+
+    @property
+    def config(self) -> str:
+        """The endpoint configuration's name."""
+        return self.blueprint.config
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Those that take traffic."""
+        return self.blueprint.variants
+
+    @property
+    def everything(self) -> tuple[Variant, ...]:
+        """Variants and shadows: whatever needs processes. Names are unique among them."""
+        return self.blueprint.variants + self.blueprint.shadows
 
 
 @dataclass(frozen=True)
@@ -78,16 +112,14 @@ class Endpoint:
 class Created:
     """CreateEndpoint."""
 
-    config: str
-    variants: tuple[Variant, ...]
+    blueprint: Blueprint
 
 
 @dataclass(frozen=True)
 class Updated:
     """UpdateEndpoint: another configuration, on a new fleet."""
 
-    config: str
-    variants: tuple[Variant, ...]
+    blueprint: Blueprint
 
 
 @dataclass(frozen=True)
@@ -166,13 +198,13 @@ def handle(endpoint: Endpoint, event: Event) -> Outcome:
 
 
 def _created(endpoint: Endpoint, event: Created) -> Outcome:
-    return _launched(endpoint, CREATING, Fleet(1, 1, event.config, event.variants))
+    return _launched(endpoint, CREATING, Fleet(1, 1, event.blueprint))
 
 
 def _updated(endpoint: Endpoint, event: Updated) -> Outcome:
     _must_be_in_service(endpoint)
     serial = endpoint.serial + 1
-    return _launched(endpoint, UPDATING, Fleet(serial, serial, event.config, event.variants))
+    return _launched(endpoint, UPDATING, Fleet(serial, serial, event.blueprint))
 
 
 def _must_be_in_service(endpoint: Endpoint) -> Fleet:
@@ -201,7 +233,8 @@ def _rescaled(endpoint: Endpoint, event: Rescaled) -> Outcome:
                 count=variant.count if count is None else count,
             )
         )
-    fleet = Fleet(endpoint.serial + 1, active.generation, active.config, tuple(variants))
+    blueprint = dataclasses.replace(active.blueprint, variants=tuple(variants))
+    fleet = Fleet(endpoint.serial + 1, active.generation, blueprint)
     return _launched(endpoint, UPDATING, fleet)
 
 
@@ -284,4 +317,8 @@ def from_document(document: Mapping[str, Any]) -> Endpoint:
 def _fleet(document: Mapping[str, Any] | None) -> Fleet | None:
     if document is None:
         return None
-    return Fleet(**{**document, "variants": tuple(Variant(**variant) for variant in document["variants"])})
+    blueprint = document["blueprint"]
+    listed = {
+        which: tuple(Variant(**variant) for variant in blueprint[which]) for which in ("variants", "shadows")
+    }
+    return Fleet(**{**document, "blueprint": Blueprint(**{**blueprint, **listed})})

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from penstock.localaws.sagemaker.endpoint_lifecycle import Endpoint, Fleet
+from penstock.localaws.sagemaker.hosting.lifecycle import Endpoint, Fleet
 from penstock.localaws.sagemaker.names import arn, moment
 from penstock.localaws.sagemaker.plane import Plane
 

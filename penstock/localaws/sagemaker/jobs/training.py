@@ -6,11 +6,14 @@ from typing import Any
 
 from penstock.localaws.execution.environment import job_environment
 from penstock.localaws.execution.process import Process, ProcessSpec
-from penstock.localaws.sagemaker import images, lifecycle, names, optml, transfers
+from penstock.localaws.sagemaker import images, names
 from penstock.localaws.sagemaker.faults import client_error
-from penstock.localaws.sagemaker.metrics import MetricReader
+from penstock.localaws.sagemaker.jobs import lifecycle, optml, transfers
+from penstock.localaws.sagemaker.jobs.cluster import Cluster
+from penstock.localaws.sagemaker.jobs.metrics import MetricReader, Point
+from penstock.localaws.sagemaker.jobs.runner import Runner
+from penstock.localaws.sagemaker.jobs.work import Document, Kind, Record, exit_failure, read_text
 from penstock.localaws.sagemaker.plane import Plane
-from penstock.localaws.sagemaker.work import Document, Kind, Record, exit_failure, read_text
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _DAY = 86_400
@@ -24,6 +27,7 @@ _DIRECTORIES = (
     "code",
     "checkpoints",
 )
+_POINTS = "training-points"  # apart from the job: lists need not read them
 _NAMESPACE = "/aws/sagemaker/TrainingJobs"
 
 
@@ -36,11 +40,11 @@ class TrainingWork:
         self._request = record.request
         self._directory = directory
         self._ml = directory / "opt/ml"
-        self._metrics = MetricReader(self._request["AlgorithmSpecification"].get("MetricDefinitions", []))
+        self._metrics = MetricReader(definitions(self._request))
 
-    def prepare(self, threads: int) -> ProcessSpec:
-        """Download every channel and the script's source; what to run."""
-        image = images.find(self._request["AlgorithmSpecification"]["TrainingImage"])
+    def prepare(self) -> None:
+        """Download every channel and the script's source."""
+        images.find(self._request["AlgorithmSpecification"]["TrainingImage"])
         argv = self._command()
         optml.make_directories(self._ml, *_DIRECTORIES)
         (self._directory / "home").mkdir()
@@ -48,15 +52,22 @@ class TrainingWork:
         for channel in self._request.get("InputDataConfig", []):
             self._download(channel)
         self._restore_checkpoints()
-        cwd = str(self._directory / "home")
         if argv[-1] == _SCRIPT_MODE:
             self._unpack_source()
-            cwd = "/opt/ml/code"
-        env = self._environment(image.module, threads)
+
+    def start(self, threads: int) -> Cluster:
+        """Start its one instance."""
+        specs = [self._instance(threads)]
+        return Cluster(self._plane.execution, specs, self._failure, lifecycle.STOP_GRACE_SECONDS)
+
+    def _instance(self, threads: int) -> ProcessSpec:
+        image = images.find(self._request["AlgorithmSpecification"]["TrainingImage"])
+        argv = self._command()
+        cwd = "/opt/ml/code" if argv[-1] == _SCRIPT_MODE else str(self._directory / "home")
         stream = f"{self._record.name}/{optml.HOST}-{int(self._plane.clock.now())}"
         return ProcessSpec(
             argv,
-            env,
+            self._environment(image.module, threads),
             cwd,
             optml=self._ml,
             log=(LOG_GROUP, stream),
@@ -72,20 +83,29 @@ class TrainingWork:
             "SAGEMAKER_JOB_NAME": self._record.name,
             "SAGEMAKER_REGION": self._plane.place.region,
             "SAGEMAKER_TRAINING_MODULE": module,
+            **self._code_of_ours(),
             **self._request.get("Environment", {}),
         }
+
+    def _code_of_ours(self) -> Document:
+        """Where a built-in algorithm is; a person's script does not get to see our modules."""
+        ours = self._command()[1:2] == ("-m",)
+        return {"PYTHONPATH": str(self._plane.place.serving_root), "PYTHONSAFEPATH": "1"} if ours else {}
 
     def _command(self) -> tuple[str, ...]:
         algorithm = self._request["AlgorithmSpecification"]
         given = algorithm.get("ContainerEntrypoint", []) + algorithm.get("ContainerArguments", [])
         if given:
             return tuple(given)
-        if "sagemaker_program" not in self._request.get("HyperParameters", {}):
+        if "sagemaker_program" in self._request.get("HyperParameters", {}):
+            return (self._plane.place.python, _SCRIPT_MODE)
+        image = images.find(algorithm["TrainingImage"])
+        if image.algorithm is None:
             raise client_error(
-                "This image runs in script mode only in the embedded AWS, and the hyperparameter sagemaker_program "
-                "is missing. Give sagemaker_program and sagemaker_submit_directory, or ContainerEntrypoint."
+                "This image runs in script mode only, and the hyperparameter sagemaker_program is missing. "
+                "Give sagemaker_program and sagemaker_submit_directory, or ContainerEntrypoint."
             )
-        return (self._plane.place.python, _SCRIPT_MODE)
+        return (self._plane.place.python, "-m", f"penstock.localaws.containers.{image.algorithm}.train")
 
     def _unpack_source(self) -> None:
         given = _plain(self._request["HyperParameters"].get("sagemaker_submit_directory", ""))
@@ -127,7 +147,7 @@ class TrainingWork:
     def _read_metrics(self, _source: str, line: str) -> None:
         self._metrics.read(line, self._plane.clock.now())
 
-    def failure(self, code: int, process: Process) -> str | None:
+    def _failure(self, code: int, process: Process) -> str | None:
         """A code that is not 0 is a failure; /opt/ml/output/failure says why."""
         if code == 0:
             return None
@@ -154,6 +174,7 @@ class TrainingWork:
             transfers.upload_tar(s3, self._ml / "model", artifact(self._record), scratch)
 
     def _put_metrics(self) -> None:
+        self._plane.store.put(_POINTS, self._record.name, {"points": self.points()})
         dimension = [{"Name": "TrainingJobName", "Value": self._record.name}]
         data = [
             {"MetricName": name, "Value": value, "Timestamp": names.moment(at), "Dimensions": dimension}
@@ -167,6 +188,33 @@ class TrainingWork:
     def extras(self) -> Document:
         """The metrics' last values."""
         return {"metrics": self._metrics.final()}
+
+    def points(self) -> list[Point]:
+        """Every metric value so far, oldest first."""
+        return self._metrics.all()
+
+
+def definitions(request: Document) -> list[Document]:
+    """The metric definitions that hold for a job: its own, and those of its image's algorithm when it runs that."""
+    algorithm = request["AlgorithmSpecification"]
+    given: list[Document] = list(algorithm.get("MetricDefinitions", []))
+    if "sagemaker_program" in request.get("HyperParameters", {}) or algorithm.get("ContainerEntrypoint"):
+        return given
+    return given + [{"Name": n, "Regex": r} for n, r in images.metrics(algorithm["TrainingImage"]).items()]
+
+
+def points(plane: Plane, name: str) -> list[Point]:
+    """Every metric value of a training job so far, oldest first; of one that is over, what it had in the end."""
+    work = plane.part(Runner).work(KIND, name)
+    if isinstance(work, TrainingWork):
+        return work.points()
+    stored = plane.store.get(_POINTS, name) or {"points": []}
+    return [(metric, value, at) for metric, value, at in stored["points"]]
+
+
+def forget(plane: Plane, name: str) -> None:
+    """Drop what is kept of a deleted job besides its record."""
+    plane.store.delete(_POINTS, name)
 
 
 def _plain(value: str) -> str:

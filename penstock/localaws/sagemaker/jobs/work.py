@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from penstock.localaws.execution.process import Process, ProcessSpec
-from penstock.localaws.sagemaker import lifecycle
-from penstock.localaws.sagemaker.lifecycle import Job, Secondary, Status, Transition
+from penstock.localaws.execution.process import Process
+from penstock.localaws.sagemaker.jobs import lifecycle
+from penstock.localaws.sagemaker.jobs.lifecycle import Job, Secondary, Status, Transition
 from penstock.localaws.sagemaker.plane import Plane
 
 Document = dict[str, Any]
@@ -43,15 +43,27 @@ class Record:
         return Record(job=Job(**state), **named)
 
 
-class Work(Protocol):
-    """One running job's own steps; made anew for each job. Each may raise `faults.JobFault`."""
+class Running(Protocol):
+    """What a job has running: one process, several, or a model server with somebody who asks it."""
 
-    def prepare(self, threads: int) -> ProcessSpec:
-        """Make /opt/ml, download, and say what to run with so many threads for number crunching."""
+    def wait(self) -> str | None:
+        """Block until all of it has ended; why the job failed, or None when it did not."""
         ...
 
-    def failure(self, code: int, process: Process) -> str | None:
-        """Why the job failed, or None when it did not."""
+    def terminate(self, grace: float) -> None:
+        """Ask it to end and return at once; what still runs after `grace` seconds is killed. May be called twice."""
+        ...
+
+
+class Work(Protocol):
+    """One running job's own steps, in this order; made anew for each job. Each may raise `faults.JobFault`."""
+
+    def prepare(self) -> None:
+        """Make its directories and download what it needs."""
+        ...
+
+    def start(self, threads: int) -> Running:
+        """Start it, with so many threads for number crunching."""
         ...
 
     def upload(self, failed: bool) -> None:
@@ -77,7 +89,8 @@ class Kind:
 def exit_failure(code: int, written: str, process: Process) -> str:
     """FailureReason of a process that ended with `code`: what it wrote itself, else the end of its standard error."""
     said = written.strip() or "\n".join(process.last_errors)[-_TAIL_CHARACTERS:]
-    text = f"AlgorithmError: {said[: lifecycle.REASON_LIMIT - 40]}"
+    named = said.startswith(("AlgorithmError:", "ClientError:"))  # the built-in algorithms name it themselves
+    text = f"{'' if named else 'AlgorithmError: '}{said[: lifecycle.REASON_LIMIT - 40]}"
     return f"{text}, exit code: {code}"
 
 

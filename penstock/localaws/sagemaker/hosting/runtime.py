@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from penstock.localaws.errors import ServiceError
-from penstock.localaws.sagemaker.endpoint_lifecycle import IN_SERVICE, ROLLING_BACK, SYSTEM_UPDATING, UPDATING
-from penstock.localaws.sagemaker.hosting import Hosting
-from penstock.localaws.sagemaker.http_client import Lost, Reply, Unreached
-from penstock.localaws.sagemaker.instances import Instance
+from penstock.localaws.sagemaker.hosting.fleets import Hosting
+from penstock.localaws.sagemaker.hosting.http_client import Lost, Reply, Unreached
+from penstock.localaws.sagemaker.hosting.instances import Instance
+from penstock.localaws.sagemaker.hosting.lifecycle import IN_SERVICE, ROLLING_BACK, SYSTEM_UPDATING, UPDATING
+from penstock.localaws.sagemaker.hosting.routing import Route, RoutedVariant
 from penstock.localaws.sagemaker.plane import Plane
-from penstock.localaws.sagemaker.routing import Route, RoutedVariant
 
 Response = tuple[int, dict[str, str], bytes]
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from penstock.localaws.execution.environment import job_environment
 from penstock.localaws.execution.process import Process, ProcessSpec
-from penstock.localaws.sagemaker import images, names, optml, transfers
+from penstock.localaws.sagemaker import images, names
 from penstock.localaws.sagemaker.faults import client_error
+from penstock.localaws.sagemaker.jobs import lifecycle, optml, transfers
+from penstock.localaws.sagemaker.jobs.cluster import Cluster
+from penstock.localaws.sagemaker.jobs.work import Document, Kind, Record, exit_failure, read_text
 from penstock.localaws.sagemaker.plane import Plane
-from penstock.localaws.sagemaker.work import Document, Kind, Record, exit_failure, read_text
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 _DAY = 86_400
@@ -24,29 +26,44 @@ class ProcessingWork:
         self._directory = directory
         self._ml = directory / "opt/ml"
 
-    def prepare(self, threads: int) -> ProcessSpec:
-        """Download every input, make every output's directory; what to run."""
-        application = self._request["AppSpecification"]
-        images.find(application["ImageUri"])
-        argv = (*application.get("ContainerEntrypoint", []), *application.get("ContainerArguments", []))
-        if not argv:
-            raise client_error("AppSpecification needs a ContainerEntrypoint: the image has none of its own.")
+    def prepare(self) -> None:
+        """Download every input, make every output's directory."""
+        images.find(self._request["AppSpecification"]["ImageUri"])
+        self._command()
         optml.make_directories(self._ml, "config", "output", "processing")
-        home = self._directory / "home"
-        home.mkdir()
+        self._home().mkdir()
         optml.write_processing_config(self._ml, self._request, self._record.arn)
         for one in self._request.get("ProcessingInputs", []):
             self._download(one)
         for path, _ in self._outputs():
             path.mkdir(parents=True, exist_ok=True)
+
+    def _home(self) -> Path:
+        return self._directory / "home"
+
+    def _command(self) -> tuple[str, ...]:
+        application = self._request["AppSpecification"]
+        argv = (*application.get("ContainerEntrypoint", []), *application.get("ContainerArguments", []))
+        if not argv:
+            raise client_error("AppSpecification needs a ContainerEntrypoint: the image has none of its own.")
+        return argv
+
+    def start(self, threads: int) -> Cluster:
+        """Start its one instance."""
+        specs = [self._instance(threads)]
+        return Cluster(self._plane.execution, specs, self._failure, lifecycle.STOP_GRACE_SECONDS)
+
+    def _instance(self, threads: int) -> ProcessSpec:
         env = {
-            **job_environment(self._plane.place, str(home), threads),
+            **job_environment(self._plane.place, str(self._home()), threads),
             "PROCESSING_JOB_NAME": self._record.name,
             "PROCESSING_JOB_ARN": self._record.arn,
             **self._request.get("Environment", {}),
         }
         stream = f"{self._record.name}/{optml.HOST}-{int(self._plane.clock.now())}"
-        return ProcessSpec(argv, env, "/opt/ml", optml=self._ml, log=(LOG_GROUP, stream), escape_tabs=True)
+        return ProcessSpec(
+            self._command(), env, "/opt/ml", optml=self._ml, log=(LOG_GROUP, stream), escape_tabs=True
+        )
 
     def _download(self, one: Document) -> None:
         source = one["S3Input"]
@@ -68,7 +85,7 @@ class ProcessingWork:
         outputs = self._request.get("ProcessingOutputConfig", {}).get("Outputs", [])
         return [(self._inside(one["S3Output"]["LocalPath"]), one["S3Output"]["S3Uri"]) for one in outputs]
 
-    def failure(self, code: int, process: Process) -> str | None:
+    def _failure(self, code: int, process: Process) -> str | None:
         """A code that is not 0 is a failure; standard error says why."""
         return exit_failure(code, "", process) if code else None
 
