@@ -1,4 +1,13 @@
-"""The BlazingText image. This file is imported by the server: it must stay light."""
+"""The BlazingText image: word vectors and text classification, trained by fastText (its fork floret) on this machine.
 
-METRICS: dict[str, str] = {}  # name → regular expression, as the image's own metric definitions
-NEEDS: tuple[str, ...] = ()  # modules that are not among Penstock's own dependencies
+This file is imported by the server: it must stay light. Contract: the algorithm's pages of the SageMaker developer
+guide (blazingtext, blazingtext_hyperparameters, blazingtext-tuning).
+"""
+
+# What the image's log says of itself: name → regular expression.
+METRICS: dict[str, str] = {
+    "train:mean_rho": r"#mean_rho: (\S+?)\]?$",
+    "train:accuracy": r"#train_accuracy: (\S+)",
+    "validation:accuracy": r"#validation_accuracy: (\S+)",
+}
+NEEDS: tuple[str, ...] = ("floret",)
