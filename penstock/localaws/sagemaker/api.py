@@ -29,6 +29,7 @@ _MODULES = (
     "jobs.operations",
     "transform.operations",
     "tuning.operations",
+    "experiments.operations",
     "registry",
     "tags",
     "search",

@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.sagemaker import listing, names, tags
+from penstock.localaws.sagemaker.experiments import components
 from penstock.localaws.sagemaker.jobs import lifecycle
 from penstock.localaws.sagemaker.jobs.runner import Runner
 from penstock.localaws.sagemaker.jobs.work import Kind, Record
@@ -55,6 +56,7 @@ class Service:
     def create(self, plane: Plane, params: Params) -> Params:
         """Store the job and let it run when there is a place; raises ServiceError."""
         self.check(plane, params)
+        components.check(plane, params)
         name = params[f"{self.noun}Name"]
         arn = names.arn(plane.place, f"{self.kind.name}-job", name)
         record = Record(self.kind.name, name, arn, params, lifecycle.create(plane.clock.now()), {})
@@ -62,6 +64,7 @@ class Service:
             if not plane.store.create(self.kind.name, name, record.document()):
                 raise self._taken(arn)
             tags.put(plane, arn, params.get("Tags"))
+            components.note(plane, record)
         plane.part(Runner).submit(self.kind, record)
         return {f"{self.noun}Arn": arn}
 
