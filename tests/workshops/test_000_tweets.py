@@ -6,6 +6,7 @@ scikit-learn in script mode. Its validation accuracy is 0.5053 on the same 4 cla
 
 import io
 import json
+import logging
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sklearn.datasets import load_iris
 from tests.local.job_requests import source_archive
 from tests.workshops.conftest import ROLE, Account, wait
 
+log = logging.getLogger("workshops")
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 PROCESS = r"""
     import re
@@ -110,7 +112,7 @@ def train(account: Account, name: str, source: str, data: str, **hyperparameters
 
 
 @pytest.mark.slow
-def test_tweets_are_processed_and_learned(account: Account, seeds: Path, record_property: Any) -> None:
+def test_tweets_are_processed_and_learned(account: Account, seeds: Path) -> None:
     put(account, "workshop/tweets.csv", (seeds / "000" / "retrain" / "tweets_8000.csv").read_bytes())
     code = put(account, "process/input/code/process_tweets.py", textwrap.dedent(PROCESS).encode())
     sagemaker, name = account.client("sagemaker"), "process-tweets"
@@ -149,8 +151,8 @@ def test_tweets_are_processed_and_learned(account: Account, seeds: Path, record_
 
     job = train(account, "tweets-train", TRAIN, f"s3://{account.bucket}/workshop/processed")
     [metric] = job["FinalMetricDataList"]
-    record_property("validation accuracy", metric["Value"])
-    record_property("billable seconds", job["BillableTimeInSeconds"])  # 91 published
+    log.info("validation accuracy: %s", metric["Value"])
+    log.info("billable seconds: %s", job["BillableTimeInSeconds"])  # 91 published
     assert metric["Value"] >= 0.5053
 
 
