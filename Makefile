@@ -43,6 +43,7 @@ load: $(VENV)/installed ## Load-test the REST API with Locust (planned: loadtest
 bench: $(VENV)/installed ## Measure, and write bench/results/; with the demo's timeline, if there is one
 	@mkdir -p bench/results
 	@test ! -f .penstock/timeline.json || { echo "Timeline of the first demo, in seconds:"; tee bench/results/timeline.json < .penstock/timeline.json; }
+	$(RUN) bench/sagemaker.py
 	$(RUN) bench/pipeline.py
 
 # The virtualenv, renewed when a pin changes; Chalice takes no pip from 26.3 on. The Lambda package's wheels are kept
