@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from penstock.localaws.part import Part
@@ -16,24 +16,36 @@ log = logging.getLogger("penstock.localaws")
 
 
 class Application:
-    """MiniStack's application, with `parts` started after it and stopped before it."""
+    """MiniStack's application, with `parts` started after it and stopped before it.
+
+    `ours` are applications of our own by the first part of the path they answer (`/_penstock/`).
+    """
 
     def __init__(
-        self, inner: Asgi, parts: list[Part], used: Callable[[], None], announce: Callable[[], None]
+        self,
+        inner: Asgi,
+        parts: list[Part],
+        used: Callable[[], None],
+        announce: Callable[[], None],
+        ours: Mapping[str, Asgi] | None = None,
     ) -> None:
         self._inner = inner
         self._parts = parts
         self._used = used
         self._announce = announce
+        self._ours = ours or {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection's request, or the process's life."""
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
         else:
-            await self._inner(scope, receive, send)
+            await self._of(scope["path"])(scope, receive, send)
             if scope.get("method") not in ("GET", "HEAD", "OPTIONS") or "_user_request_" in scope["path"]:
                 self._used()
+
+    def _of(self, path: str) -> Asgi:
+        return next((ours for start, ours in self._ours.items() if path.startswith(start)), self._inner)
 
     async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
         try:

@@ -103,10 +103,11 @@ def status(root: Path) -> Running | None:
     return Running(record.pid, record.port, endpoint_url(record.port), record.started_at, where.root)
 
 
-def up(root: Path, port: int | None = None) -> Running:
+def up(root: Path, port: int | None = None, testing: bool = False) -> Running:
     """Start the embedded AWS of the project at `root` and return once it answers.
 
-    Without `port`: the one a crashed server had, else 4566, else any free one. Raises AlreadyRunning or StartFailed.
+    Without `port`: the one a crashed server had, else 4566, else any free one. With `testing` it has the paths of
+    `testing.Testing`, with which anybody on this machine may empty it. Raises AlreadyRunning or StartFailed.
     """
     where = layout(root)
     try:
@@ -126,7 +127,7 @@ def up(root: Path, port: int | None = None) -> Running:
         note, wanted = _clear_stale_record(where)
         listener = _listen(port, wanted)
         with listener:
-            _launch(where, listener)
+            _launch(where, listener, testing)
         started = status(where.root)
     if started is None:
         raise _start_failed(where, "the server answered and then went away")
@@ -226,7 +227,7 @@ def _bind(port: int) -> socket.socket:
     return listener
 
 
-def _launch(where: Layout, listener: socket.socket) -> None:
+def _launch(where: Layout, listener: socket.socket, testing: bool) -> None:
     """Start the server process and wait until it says it is ready."""
     port = listener.getsockname()[1]
     if where.log.exists() and where.log.stat().st_size > _LOG_LIMIT:
@@ -238,7 +239,7 @@ def _launch(where: Layout, listener: socket.socket) -> None:
             starter = subprocess.Popen(
                 [sys.executable, "-m", "penstock.localaws.server", *arguments],
                 cwd=CODE_ROOT,
-                env=environment(os.environ, where, port),
+                env=environment(os.environ, where, port, testing),
                 pass_fds=(listener.fileno(), answer),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

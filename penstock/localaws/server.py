@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock.localaws.control import write_record
-from penstock.localaws.settings import layout
+from penstock.localaws.settings import layout, testing
 
 if TYPE_CHECKING:
     from penstock.localaws.application import Application
@@ -36,7 +36,8 @@ def main(arguments: list[str]) -> None:
     # Only now: MiniStack reads its environment and takes a quarter of a second when imported.
     from penstock.localaws.wiring import build  # noqa: PLC0415
 
-    asyncio.run(_serve(build(where, port, lambda: _announce(root, port, ready)), listener))
+    application = build(where, port, lambda: _announce(root, port, ready), testing(os.environ))
+    asyncio.run(_serve(application, listener))
     where.record.unlink(missing_ok=True)
 
 

@@ -24,6 +24,9 @@ _OFF = {
 _STRIPPED = ("AWS_", "MINISTACK_", "LOCALSTACK_", "PYTHONPATH", "PYTHONHOME", "SERVICES", "USE_SSL", "SFN_")
 
 
+_TESTING = "PENSTOCK_TESTING"
+
+
 @dataclass(frozen=True)
 class Layout:
     """The files of one embedded AWS; `root` is the project's checkout."""
@@ -86,8 +89,13 @@ def endpoint_url(port: int) -> str:
     return f"http://{HOST}:{port}"
 
 
-def environment(inherited: Mapping[str, str], where: Layout, port: int) -> dict[str, str]:
-    """The server's environment: MiniStack's switches on top of `inherited` without what would leak into functions."""
+def environment(
+    inherited: Mapping[str, str], where: Layout, port: int, testing: bool = False
+) -> dict[str, str]:
+    """The server's environment: MiniStack's switches on top of `inherited` without what would leak into functions.
+
+    `testing` opens the paths of `testing.Testing`; what `inherited` says of it does not count.
+    """
     kept = {name: value for name, value in inherited.items() if not name.startswith(_STRIPPED)}
     return {
         **kept,
@@ -105,7 +113,13 @@ def environment(inherited: Mapping[str, str], where: Layout, port: int) -> dict[
         "TMPDIR": str(where.scratch),
         "LOG_LEVEL": inherited.get("PENSTOCK_LOG_LEVEL", "INFO"),
         "PYTHONUNBUFFERED": "1",
+        _TESTING: "1" if testing else "0",
     }
+
+
+def testing(own: Mapping[str, str]) -> bool:
+    """Whether the server whose environment `own` is was started for tests."""
+    return own.get(_TESTING) == "1"
 
 
 def private_directories(where: Layout) -> None:

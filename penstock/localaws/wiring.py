@@ -4,6 +4,7 @@ Imports MiniStack, which reads its settings from the environment when imported: 
 """
 
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from penstock.localaws.glue import GlueRunner
 from penstock.localaws.part import Part
 from penstock.localaws.sagemaker import SageMaker
 from penstock.localaws.settings import ACCOUNT, CODE_ROOT, REGION, Layout, endpoint_url
+from penstock.localaws.testing import PREFIX, Testing
 
 _PLAIN_HOOKS = (
     aws_events,
@@ -56,8 +58,8 @@ _PLAIN_HOOKS = (
 )
 
 
-def build(where: Layout, port: int, announce: Callable[[], None]) -> Application:
-    """Install the extension into MiniStack and return the application to serve."""
+def build(where: Layout, port: int, announce: Callable[[], None], testing: bool = False) -> Application:
+    """Install the extension into MiniStack and return the application to serve; with `testing`, tests may reset it."""
     for hook in _PLAIN_HOOKS:
         hook.install()
     runner = GlueRunner(_place(where.glue, port))
@@ -69,7 +71,18 @@ def build(where: Layout, port: int, announce: Callable[[], None]) -> Application
     checkpoint = Checkpoint(where.state, ministack.app._build_persistence_save_dict, snapshots.take, _saved)
     activity.install(checkpoint.touch)
     parts = [checkpoint, _Glue(runner), _SageMaker(plane), wake_sweeps.Waker()]
-    return Application(ministack.app.app, parts, checkpoint.touch, announce)
+    ours = {PREFIX: Testing(plane.clock, _resets(plane, runner, port))} if testing else {}
+    return Application(ministack.app.app, parts, checkpoint.touch, announce, ours)
+
+
+def _resets(plane: SageMaker, runner: GlueRunner, port: int) -> dict[str, Callable[[], None]]:
+    """What empties each part, in this order: what runs ends before the state it would write to is gone."""
+    everything = f"{endpoint_url(port)}/_ministack/reset"
+    return {
+        "sagemaker": plane.reset,
+        "glue": runner.end_runs,
+        "ministack": lambda: urllib.request.urlopen(everything, b"").close(),  # noqa: S310  our own address
+    }
 
 
 def _saved(service: str) -> None:

@@ -1,8 +1,10 @@
 """A real embedded AWS for the tests of this tier: one a session, on a free port, in a directory with a space."""
 
 import contextlib
+import json
 import socket
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +59,21 @@ class EmbeddedAws:
             )
         return self.clients[service]
 
+    def ask_penstock(self, name: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """POST `body` to a path of `penstock.localaws.testing` (GET without); its answer."""
+        content = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(f"{self.endpoint_url}/_penstock/{name}", content, timeout=60) as answer:
+            said: dict[str, Any] = json.load(answer)
+        return said
+
+    def advance(self, seconds: float) -> float:
+        """Let so much of SageMaker's time pass at once; returns its time then, in epoch seconds."""
+        return float(self.ask_penstock("clock", {"advance_seconds": seconds})["now"])
+
+    def reset(self, *services: str) -> None:
+        """End and forget everything, or everything of `services` (`sagemaker`). Not on the shared `embedded_aws`."""
+        self.ask_penstock("reset", {"services": list(services)} if services else {})
+
     def close(self) -> None:
         for client in self.clients.values():
             client.close()
@@ -68,7 +85,7 @@ class EmbeddedAws:
 def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     """An embedded AWS that lives as long as the test session; shared, so use names of your own."""
     root = tmp_path_factory.mktemp("embedded aws")
-    running = control.up(root, port=free_port())
+    running = control.up(root, port=free_port(), testing=True)
     aws = EmbeddedAws(root, running.port)
     yield aws
     aws.close()
@@ -82,7 +99,7 @@ def own_aws(tmp_path: Path) -> Iterator[Callable[[], EmbeddedAws]]:
     root.mkdir()
 
     def start() -> EmbeddedAws:
-        aws = EmbeddedAws(root, control.up(root, port=free_port()).port)
+        aws = EmbeddedAws(root, control.up(root, port=free_port(), testing=True).port)
         started.append(aws)
         return aws
 

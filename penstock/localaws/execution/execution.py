@@ -65,13 +65,16 @@ class Execution:
             self._running = {one for one in self._running if one.alive} | {process}
         return process
 
-    def close(self) -> None:
-        """End every process, at once for those that do not listen, and send the last lines."""
+    def close(self, grace: float = _STOP_SECONDS / 2) -> None:
+        """End every process, by force after `grace` seconds (0: at once), and send the last lines."""
         with self._lock:
             self._ending = True
             running = [process for process in self._running if process.alive]
         for process in running:
-            process.terminate(_STOP_SECONDS / 2)
+            if grace > 0:
+                process.terminate(grace)
+            else:
+                process.kill()
         for process in running:
             if process.wait(_STOP_SECONDS) is None:
                 log.error("process %d did not end", process.pid)

@@ -59,6 +59,16 @@ class GlueRunner:
         if process is not None:
             process.terminate(_STOP_GRACE_SECONDS)
 
+    def end_runs(self) -> None:
+        """End every run at once, by force."""
+        with self._lock:
+            running = dict(self._processes)
+            self._stopped.update(running)
+        for process in running.values():
+            if process is not None:
+                process.kill()
+                process.wait(_STOP_GRACE_SECONDS)
+
     def execute(self, run: Record, job: Record, args: dict[str, str], resolved: str) -> None:
         """Run the script at the local path `resolved`; returns when it has ended, with `run` saying how."""
         directory = self._place.root / PurePosixPath(run["Id"]).name

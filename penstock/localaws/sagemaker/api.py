@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import json
 import logging
+import shutil
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from penstock.localaws.errors import ServiceError
 from penstock.localaws.execution.place import Place
 from penstock.localaws.sagemaker.clock import Clock
 from penstock.localaws.sagemaker.events import Publish
+from penstock.localaws.sagemaker.gate import Gate
 from penstock.localaws.sagemaker.plane import Operation, Plane
 from penstock.localaws.sagemaker.validation import Model
 
@@ -47,7 +49,11 @@ class SageMaker:
     """
 
     def __init__(self, place: Place, publish: Publish, clock: Clock | None = None) -> None:
-        self.plane = Plane(place, publish, clock)
+        self.clock = clock or Clock()
+        self._publish = publish
+        self.plane = Plane(place, publish, self.clock)
+        self._life = threading.RLock()  # one start, stop or reset at a time
+        self._gate = Gate()
         self._modules = _load_modules()
         self._operations: dict[str, Operation] = {}
         for module in self._modules.values():
@@ -57,22 +63,42 @@ class SageMaker:
 
     def start(self) -> None:
         """Take up again what a restart interrupted. The embedded AWS must answer already."""
-        for module in self._modules.values():
-            getattr(module, "on_start", _nothing)(self.plane)
+        with self._life:
+            for module in self._modules.values():
+                getattr(module, "on_start", _nothing)(self.plane)
 
     def stop(self) -> None:
         """End every job and endpoint; what they were is kept."""
+        with self._life:
+            self._end()
+            self._threads.shutdown(wait=True, cancel_futures=True)
+            self.plane.close()
+
+    def reset(self) -> None:
+        """End every job and endpoint at once and forget everything; calls that come meanwhile wait for it."""
+        with self._life, self._gate.shut():
+            self._end()
+            self.plane.execution.close(grace=0)
+            for module in self._modules.values():
+                getattr(module, "on_reset", _nothing)(self.plane)
+            self.plane.close()
+            shutil.rmtree(self.plane.place.root, ignore_errors=True)
+            self.plane = Plane(self.plane.place, self._publish, self.clock)
+            self.start()
+
+    def _end(self) -> None:
         for module in reversed(self._modules.values()):
             getattr(module, "on_stop", _nothing)(self.plane)
-        self._threads.shutdown(wait=True, cancel_futures=True)
-        self.plane.close()
+        self.clock.wake()  # whoever waits for a time that no longer matters
 
     def call(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         """Carry out one operation; times in the answer are datetimes. Raises ServiceError."""
         handler = self._operations.get(operation)
         if handler is None:
             raise self._unsupported(operation)
-        return handler(self.plane, self._model.check(operation, params))
+        checked = self._model.check(operation, params)
+        with self._gate:
+            return handler(self.plane, checked)
 
     def wait_job(self, kind: str, name: str, stop: threading.Event | None = None) -> dict[str, Any]:
         """Block until the job (`training`, `processing`, …) has ended or `stop` is set; returns its Describe answer."""

@@ -5,6 +5,9 @@
   datetimes for times (see `names.moment`) and without empty structures; it refuses with `errors.ServiceError`;
 - it is named in `api._MODULES`, and may have `on_start(plane)` and `on_stop(plane)`; they run in threads, in the order
   of that list and its reverse;
+- it may have `on_reset(plane)`, called when a test wants everything gone, after `on_stop` of all and once every process
+  has been killed: it waits until its threads have ended, and drops what it keeps outside `plane.place.root` and
+  the plane, which are thrown away next. Without one nothing is left to do. A new plane follows, on the same clock;
 - a module of jobs has `WAITS: dict[str, Callable]`: kind (`training`) → `wait(plane, name, stop)`, which blocks until
   the job has ended or the event `stop` is set and returns the Describe answer; Step Functions' `.sync` uses it;
 - what it keeps on disk goes through `plane.store` (documents by kind and name); what it keeps in memory is a class made

@@ -25,6 +25,11 @@ def drop(plane: Plane, arn: str) -> None:
     plane.store.delete(_KIND, arn)
 
 
+def of(plane: Plane, arn: str) -> list[dict[str, str]]:
+    """A resource's tags as ListTags shows them; none of a resource without."""
+    return _listed(plane.store.get(_KIND, arn) or {})
+
+
 def _listed(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
@@ -34,7 +39,7 @@ def _add(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _list(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
-    return {"Tags": _listed(plane.store.get(_KIND, params["ResourceArn"]) or {})}
+    return {"Tags": of(plane, params["ResourceArn"])}
 
 
 def _delete(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,21 @@ _CLASSES = {
 }
 
 
+_loading = threading.Lock()
+
+
+def service() -> dict[str, Any]:
+    """SageMaker's service model as botocore has it, loaded once; not to be changed."""
+    with _loading:
+        return _loaded()
+
+
+@functools.cache
+def _loaded() -> dict[str, Any]:
+    model: dict[str, Any] = botocore.loaders.Loader().load_service_model("sagemaker", "service-2")
+    return model
+
+
 class Model:
     """The service model: which operations there are and what their input must look like."""
 
@@ -38,10 +53,9 @@ class Model:
         self._lock = threading.RLock()
         self._checks: dict[str, Check] = {}
 
-    @functools.cached_property
+    @property
     def _service(self) -> dict[str, Any]:
-        model: dict[str, Any] = botocore.loaders.Loader().load_service_model("sagemaker", "service-2")
-        return model
+        return service()
 
     def operations(self) -> set[str]:
         """Every operation AWS has."""

@@ -34,6 +34,11 @@ def on_stop(plane: Plane) -> None:
     plane.part(Runner).close()
 
 
+def on_reset(plane: Plane) -> None:
+    """Wait for the threads of jobs whose processes have just been killed."""
+    plane.part(Runner).join()
+
+
 WAITS = {"training": TRAINING.wait, "processing": PROCESSING.wait}
 
 OPERATIONS: dict[str, Operation] = {

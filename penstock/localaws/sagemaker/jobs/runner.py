@@ -21,6 +21,7 @@ from penstock.localaws.sagemaker.plane import Plane
 
 log = logging.getLogger("penstock.localaws.sagemaker")
 _ENDED_WAIT_SECONDS = 1.0
+_THREAD_SECONDS = 10.0  # a download under way when everything is reset
 
 
 class Live:
@@ -53,6 +54,7 @@ class Runner:
         self._places = max(1, os.cpu_count() or 1)
         self._taken = 0
         self._closing = False
+        self._threads: list[threading.Thread] = []
 
     def submit(self, kind: Kind, record: Record) -> None:
         """Run a job whose record has just been stored, now or when there is a place."""
@@ -113,6 +115,11 @@ class Runner:
                 if live.timer is not None:
                     live.timer.cancel()
 
+    def join(self) -> None:
+        """After `close`, once no process runs: wait until no thread of a job does anything any more."""
+        for thread in self._threads:
+            thread.join(_THREAD_SECONDS)
+
     def post(self, live: Live, event: Event) -> None:
         """Tell the lifecycle of a job what happened; store, announce and carry out what follows."""
         with self._changed:
@@ -129,7 +136,9 @@ class Runner:
                 self._carry_out(live, instruction)
             if Instruction.PREPARE in instructions:
                 name = f"job-{live.record.name}"
-                threading.Thread(target=self._work, args=(live,), name=name, daemon=True).start()
+                thread = threading.Thread(target=self._work, args=(live,), name=name, daemon=True)
+                self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+                thread.start()
 
     def _carry_out(self, live: Live, instruction: Instruction) -> None:
         if instruction is Instruction.TERMINATE:
