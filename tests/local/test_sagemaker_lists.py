@@ -59,6 +59,9 @@ LISTS = [
 ]
 ELSEWHERE = {  # not of things that have names and times, or tested with what makes them
     "ListTags",
+    "ListExperiments",
+    "ListTrials",
+    "ListTrialComponents",
     "ListTransformJobs",
     "ListHyperParameterTuningJobs",
     "ListTrainingJobsForHyperParameterTuningJob",

@@ -9,7 +9,6 @@ from typing import Any
 
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.sagemaker.experiments.records import COMPONENT, EXPERIMENT, TRIAL
-from penstock.localaws.sagemaker.jobs.work import Record
 from penstock.localaws.sagemaker.names import moment
 from penstock.localaws.sagemaker.plane import Plane
 
@@ -31,30 +30,30 @@ def check(plane: Plane, params: Params) -> None:
             )
 
 
-def note(plane: Plane, record: Record) -> None:
+def note(plane: Plane, kind: str, name: str, arn: str, request: Params) -> None:
     """Make the component of a job that was just created with ExperimentConfig."""
-    config = record.request.get("ExperimentConfig")
+    config = request.get("ExperimentConfig")
     if not config:
         return
-    end = f"-aws-{record.kind}-job"
-    name = f"{record.name[: _LONGEST_NAME - len(end)]}{end}"
+    end = f"-aws-{kind}-job"
+    component = f"{name[: _LONGEST_NAME - len(end)]}{end}"
     now = plane.clock.now()
     document = {
-        "TrialComponentName": name,
-        "DisplayName": config.get("TrialComponentDisplayName", name),
-        "Source": {"SourceArn": record.arn, "SourceType": f"SageMaker{record.kind.capitalize()}Job"},
-        "trials": [_trial(plane, config, record)],
+        "TrialComponentName": component,
+        "DisplayName": config.get("TrialComponentDisplayName", component),
+        "Source": {"SourceArn": arn, "SourceType": f"SageMaker{kind.capitalize()}Job"},
+        "trials": [_trial(plane, config, name)],
         "created": now,
         "modified": now,
     }
-    plane.store.put(COMPONENT.kind, name, document)
+    plane.store.put(COMPONENT.kind, component, document)
 
 
-def _trial(plane: Plane, config: Params, record: Record) -> str:
+def _trial(plane: Plane, config: Params, job: str) -> str:
     """The trial named, or one of the job's own when only an experiment is."""
     if "TrialName" in config:
         return str(config["TrialName"])
-    name = record.name[:_LONGEST_NAME]
+    name = job[:_LONGEST_NAME]
     if "ExperimentName" in config and plane.store.get(TRIAL.kind, name) is None:
         TRIAL.create(plane, {"TrialName": name, "ExperimentName": config["ExperimentName"]})
     return name
@@ -64,33 +63,29 @@ def shown(plane: Plane, document: Params) -> Params:
     """The component as Describe shows it, with what its job says by now."""
     described = COMPONENT.shown(plane, document)
     source = document.get("Source", {}).get("SourceArn")
-    record = _job(plane, source) if source else None
-    if record is None:
+    stored = _job(plane, source) if source else None
+    if stored is None:
         return described
-    job = record.job
-    described["Status"] = {"PrimaryStatus": str(job.status), "Message": f"Status: {job.secondary}"}
-    described |= {
-        name: moment(at)
-        for name, at in (("StartTime", job.started), ("EndTime", job.ended))
-        if at is not None
-    }
-    described["Parameters"] = dict(_parameters(record.request))
-    described["InputArtifacts"] = dict(_inputs(record.request))
-    output = record.request.get("OutputDataConfig", {}).get("S3OutputPath")
+    job, request = stored["job"], stored["request"]
+    status = {"PrimaryStatus": job["status"], "Message": f"Status: {job['transitions'][-1]['status']}"}
+    times = (("StartTime", job["started"]), ("EndTime", job["ended"]))
+    described |= {"Status": status, **{name: moment(at) for name, at in times if at is not None}}
+    described["Parameters"] = dict(_parameters(request))
+    described["InputArtifacts"] = dict(_inputs(request))
+    output = request.get("OutputDataConfig", {}).get("S3OutputPath")
     if output:
         described["OutputArtifacts"] = {
-            "SageMaker.ModelArtifact": {"Value": f"{output.rstrip('/')}/{record.name}/output/model.tar.gz"}
+            "SageMaker.ModelArtifact": {"Value": f"{output.rstrip('/')}/{stored['name']}/output/model.tar.gz"}
         }
-    metrics = list(_metrics(plane, record))
+    metrics = list(_metrics(plane, stored))
     return described | ({"Metrics": metrics} if metrics else {})
 
 
-def _job(plane: Plane, address: str) -> Record | None:
+def _job(plane: Plane, address: str) -> Params | None:
+    """The job of that ARN as the store has it (see `jobs.work.Record`)."""
     kind, _, lowered = address.rpartition(":")[2].partition("/")
-    for name, document in plane.store.all(kind.removesuffix("-job")):
-        if name.lower() == lowered:
-            return Record.read(document)
-    return None
+    jobs = plane.store.all(kind.removesuffix("-job"))
+    return next((document for name, document in jobs if name.lower() == lowered), None)
 
 
 def _parameters(request: Params) -> Iterator[tuple[str, Params]]:
@@ -123,15 +118,15 @@ def _inputs(request: Params) -> Iterator[tuple[str, Params]]:
             yield channel["ChannelName"], {**kind, "Value": uri}
 
 
-def _metrics(plane: Plane, record: Record) -> Iterator[Params]:
+def _metrics(plane: Plane, stored: Params) -> Iterator[Params]:
     points: dict[str, list[tuple[float, float]]] = {}
-    for name, value, at in (plane.store.get("training-points", record.name) or {"points": []})["points"]:
+    for name, value, at in (plane.store.get("training-points", stored["name"]) or {"points": []})["points"]:
         points.setdefault(name, []).append((value, at))
     for name, found in points.items():
         values = [value for value, _ in found]
         yield {
             "MetricName": name,
-            "SourceArn": record.arn,
+            "SourceArn": stored["arn"],
             "TimeStamp": moment(found[-1][1]),
             "Max": max(values),
             "Min": min(values),

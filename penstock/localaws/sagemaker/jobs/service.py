@@ -64,7 +64,7 @@ class Service:
             if not plane.store.create(self.kind.name, name, record.document()):
                 raise self._taken(arn)
             tags.put(plane, arn, params.get("Tags"))
-            components.note(plane, record)
+            components.note(plane, self.kind.name, name, arn, params)
         plane.part(Runner).submit(self.kind, record)
         return {f"{self.noun}Arn": arn}
 
