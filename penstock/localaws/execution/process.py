@@ -137,14 +137,19 @@ class Process:
     def _run(self, outputs: tuple[_Output, ...]) -> None:
         try:
             self._pump(outputs)
-            self.exit_code = self._popen.wait()
+            self.exit_code = self._reaped()
         except Exception:
             log.exception("process %d was lost sight of", self.pid)
             self._popen.kill()
-            self.exit_code = self._popen.wait()
+            self.exit_code = self._reaped()
         finally:
             self._close(outputs)
             self._ended.set()
+
+    def _reaped(self) -> int:
+        """The guard's exit code; 128 + N when the guard itself was ended by signal N, as it says it of the job."""
+        code = self._popen.wait()
+        return code if code >= 0 else 128 - code
 
     def _close(self, outputs: tuple[_Output, ...]) -> None:
         with self._order_lock:
