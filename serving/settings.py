@@ -1,6 +1,7 @@
 """What the environment says, read once. Names are those of SageMaker's inference toolkit."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from serving.errors import StartError
 
 CONTAINER_BASE = Path("/opt/ml")
+MB = 1024 * 1024
 REAL_TIME_LIMIT_MB = 25  # what InvokeEndpoint lets through; batch transform asks for less (6) by itself
 
 
@@ -47,7 +49,9 @@ class Settings:
             port=_number(env, "SAGEMAKER_BIND_TO_PORT", 8080),
             workers=_number(env, "SAGEMAKER_MODEL_SERVER_WORKERS", 1),
             threads=_number(env, "SAGEMAKER_MODEL_SERVER_THREADS", os.cpu_count() or 1),
-            max_payload=_number(env, "SAGEMAKER_MAX_PAYLOAD_IN_MB", REAL_TIME_LIMIT_MB) * 1024 * 1024,
+            # 0 is what a batch transform says that streams payloads of any size
+            max_payload=_number(env, "SAGEMAKER_MAX_PAYLOAD_IN_MB", REAL_TIME_LIMIT_MB, 0) * MB
+            or sys.maxsize,
             accept=env.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or "application/json",
         )
 
@@ -62,10 +66,10 @@ def _below(base: Path, text: str) -> Path:
     return base / path.relative_to(CONTAINER_BASE) if path.is_relative_to(CONTAINER_BASE) else path
 
 
-def _number(env: Mapping[str, str], name: str, default: int) -> int:
+def _number(env: Mapping[str, str], name: str, default: int, least: int = 1) -> int:
     text = env.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
+    if not text.isascii() or not text.isdigit() or int(text) < least:
         raise StartError(
-            f"{name} is {text!r}: set a whole number of at least 1, or leave it out for {default}."
+            f"{name} is {text!r}: set a whole number of at least {least}, or leave it out for {default}."
         )
     return int(text)
