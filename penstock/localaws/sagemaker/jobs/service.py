@@ -93,7 +93,9 @@ class Service:
         shown = (f"{noun}Name", f"{noun}Arn", "CreationTime", end, "LastModifiedTime", f"{noun}Status")
 
         def summary(document: Params) -> Params:
-            described = self.kind.describe(Record.read(document))
+            # Lists have it of every kind of job, DescribeTransformJob does not.
+            modified = {"LastModifiedTime": names.moment(document["modified"])}
+            described = modified | self.kind.describe(Record.read(document))
             return {key: described[key] for key in (*shown, *self.summary) if key in described}
 
         documents = [document for _, document in plane.store.all(self.kind.name)]
