@@ -64,7 +64,7 @@ def test_what_is_not_there_is_said(path: str, why: str) -> None:
     "path", ["id", "$id", "$..id", "$.a[?(@.x)]", "$[", "$[]", "$[1:2:3]", "$['a'", "$.", "$[a]"]
 )
 def test_what_is_no_path_is_refused(path: str) -> None:
-    with pytest.raises(Invalid, match="^Invalid JsonPath: "):
+    with pytest.raises(Invalid, match=r"^Invalid JsonPath: "):
         parse(path)
 
 

@@ -1,6 +1,7 @@
 """Files become mini-batches: every record exactly once, in order, never over the payload."""
 
 import io
+import itertools
 import struct
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -55,7 +56,7 @@ def test_lines_go_out_once_in_order_within_the_payload(
     assert b"".join(batch.payload for batch in found) == content
     assert all(0 < len(batch.payload) <= most for batch in found)
     assert all(batch.payload.count(b"\n", 0, -1) == 0 for batch in found if single)
-    for one, following in zip(found, found[1:], strict=False):
+    for one, following in itertools.pairwise(found):
         first, newline, _ = following.payload.partition(b"\n")
         assert single or len(one.payload) + len(first + newline) > most, "another record would have fitted"
 
