@@ -184,7 +184,7 @@ def test_lists_are_filtered_sorted_and_paged(jobs: Transforms) -> None:
     assert listed(SortOrder="Ascending", SortBy="Name") == sorted([*good, bad])
     assert listed(StatusEquals="Failed") == [bad]
     assert listed(MaxResults=1, SortOrder="Ascending") == good[:1]
-    assert listed(CreationTimeAfter=jobs.describe(good[0])["CreationTime"]) == [bad, good[1]]
+    assert listed(CreationTimeAfter=jobs.describe(good[0])["TransformEndTime"]) == [bad, good[1]]
     found = jobs.sagemaker.list_transform_jobs(NameContains=jobs.prefix, StatusEquals="Failed")
     (summary,) = found["TransformJobSummaries"]
     assert summary["FailureReason"] == "ClientError: See job logs for more information"
