@@ -150,6 +150,25 @@ def test_csv_predictions_are_joined_with_their_rows(jobs: Transforms) -> None:
     }
 
 
+def test_handlers_a_user_leaves_out_are_the_toolkits(jobs: Transforms) -> None:
+    """Script mode with model_fn only: CSV in and out by the framework's own functions, a line a row."""
+    code = """
+        import numpy as np
+
+        class Sums:
+            def predict(self, rows):
+                return np.atleast_2d(rows).sum(axis=1)
+
+        def model_fn(model_dir):
+            return Sums()
+    """
+    jobs.put("in/a.csv", "1,2\n3,4\n")
+    jobs.put("in/b.csv", "5,6\n")
+    jobs.completed(jobs.model(code), DataProcessing={"JoinSource": "Input"})
+    assert jobs.get("out/a.csv.out") == "1,2,3.0\n3,4,7.0\n"
+    assert jobs.get("out/b.csv.out") == "5,6,11.0\n"
+
+
 def test_json_predictions_are_joined_with_their_objects(jobs: Transforms) -> None:
     jobs.put("in/a.jsonl", '{"id":1,"features":[1,2]}\n{"id":2,"features":[3]}\n')
     kind = "application/jsonlines"

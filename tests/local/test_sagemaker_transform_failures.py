@@ -234,11 +234,23 @@ def test_a_server_that_ends_meanwhile_leaves_no_process_and_no_half_output(
     until(lambda: jobs.servers() == [])
 
     again = own_aws()
-    described = until(lambda: again.client("sagemaker").describe_transform_job(TransformJobName=name))
-    assert described["TransformJobStatus"] == "Failed"
+    client = again.client("sagemaker")
+    until(lambda: client.describe_transform_job(TransformJobName=name)["TransformJobStatus"] == "Failed")
+    described = client.describe_transform_job(TransformJobName=name)
     assert described["FailureReason"] == (
         "InternalServerError: We encountered an internal error. Please try again."
     )
     found = again.client("s3").list_objects_v2(Bucket=jobs.prefix, Prefix="out/")
     assert found["KeyCount"] == 0
     assert not list(Path(aws.root).rglob("jobs/transform/*"))
+
+
+def test_a_reset_waits_for_nothing_that_runs(own_aws: Callable[[], EmbeddedAws], tmp_path: Path) -> None:
+    aws = own_aws()
+    jobs = Transforms(aws, new_name("transform"))
+    jobs.put("in/a.csv", f"wait {tmp_path}/never\n")
+    jobs.create(jobs.model())
+    until((tmp_path / "never.started").exists)
+    aws.reset()
+    assert jobs.servers() == []
+    assert jobs.sagemaker.list_transform_jobs()["TransformJobSummaries"] == []

@@ -39,6 +39,13 @@ def test_a_payload_of_0_is_any_size() -> None:
     assert resolve({}, {}).most == 6 * MB
 
 
+@pytest.mark.parametrize(
+    ("concurrency", "payload", "places"), [(1, 6, 2), (4, 25, 8), (100, 6, 33), (1, 100, 2), (100, 0, 200)]
+)
+def test_what_is_held_in_memory_is_bounded(concurrency: int, payload: int, places: int) -> None:
+    assert Parameters(concurrency, payload, False, 600, 3).places == places
+
+
 def test_the_data_log_says_what_holds() -> None:
     said = "MaxConcurrentTransforms=4, MaxPayloadInMB=2, BatchStrategy=SINGLE_RECORD"
     assert resolve({}, PROPOSED).said == said

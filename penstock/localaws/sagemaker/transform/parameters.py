@@ -7,7 +7,7 @@ from typing import Any
 
 MB = 1 << 20
 MOST_MB = 100  # of a payload, and of all payloads of an instance at once
-_MOST_THREADS = 64
+_MOST_THREADS = 100
 _SINGLE, _MULTI = "SINGLE_RECORD", "MULTI_RECORD"
 _STRATEGIES = {"SingleRecord": _SINGLE, "MultiRecord": _MULTI}
 
@@ -34,6 +34,12 @@ class Parameters:
     def most(self) -> int | None:
         """Bytes of one request, None for any number."""
         return self.payload_mb * MB or None
+
+    @property
+    def places(self) -> int:
+        """Mini-batches in memory at once: those being asked, and one ready for each, as far as 200 MB hold them."""
+        wanted = 2 * self.concurrency
+        return min(wanted, max(1, 2 * MOST_MB // self.payload_mb)) if self.payload_mb else wanted
 
     @property
     def said(self) -> str:

@@ -15,7 +15,6 @@ from penstock.localaws.sagemaker.transform.inputs import Input
 from penstock.localaws.sagemaker.transform.server import STOP_SECONDS, DataLog, Server
 
 log = logging.getLogger("penstock.localaws.sagemaker")
-_PLACES = 2  # mini-batches held for each request under way: one is asked, one is ready to be
 
 
 class Share:
@@ -111,7 +110,7 @@ class Transform:
             ThreadPoolExecutor(count, thread_name_prefix="transform") as asking,
             ThreadPoolExecutor(min(count, len(share.files)), thread_name_prefix="transform-file") as files,
         ):
-            window = Window(asking, _PLACES * count)
+            window = Window(asking, parameters.places)
             transformer = Transformer(self._s3, self._plan, parameters, client, window, self._scratch)
             list(files.map(lambda one: self._file(transformer, share, one), share.files))
 
