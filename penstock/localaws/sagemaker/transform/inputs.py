@@ -67,10 +67,12 @@ def shares(found: list[Input], count: int) -> list[list[Input]]:
 
 def _prefix(s3: Any, uri: str) -> Iterator[tuple[str, str, str]]:
     bucket, prefix = transfers.split(uri)
-    for key in _keys(s3, bucket, prefix):
-        whole = prefix.endswith("/") or key[len(prefix) :].startswith("/")
-        cut = len(prefix) if whole else prefix.rfind("/") + 1
-        yield bucket, key, key[cut:].lstrip("/")
+    keys = list(_keys(s3, bucket, prefix))
+    # A prefix without its `/` may be a folder's name, or begin several names: one cut for all keeps outputs apart.
+    folder = prefix and not prefix.endswith("/") and all(key.startswith(f"{prefix}/") for key in keys)
+    cut = len(prefix) + 1 if folder else prefix.rfind("/") + 1
+    for key in keys:
+        yield bucket, key, key[cut:]
 
 
 def _keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:

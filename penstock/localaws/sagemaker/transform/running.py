@@ -1,6 +1,5 @@
 """A transform job while it runs: its model servers, each with a share of the files, until all are done."""
 
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,6 @@ from penstock.localaws.sagemaker.transform.faults import ALGORITHM, BadFile, Sto
 from penstock.localaws.sagemaker.transform.files import Plan, Transformer, Window
 from penstock.localaws.sagemaker.transform.inputs import Input
 from penstock.localaws.sagemaker.transform.server import STOP_SECONDS, DataLog, Server
-
-log = logging.getLogger("penstock.localaws.sagemaker")
 
 
 class Share:

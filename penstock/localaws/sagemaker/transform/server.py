@@ -14,6 +14,7 @@ from penstock.localaws.sagemaker.transform.parameters import Parameters, proposa
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
 STOP_SECONDS = 30.0  # between SIGTERM and SIGKILL, for every container that serves
 _LOOK_SECONDS = 0.02
+_RESTART_SECONDS = 300.0  # after a crash; then its files are given up rather than the job hung up
 
 
 class DataLog:
@@ -37,13 +38,13 @@ class DataLog:
 class Server:
     """A model server that is kept running until `stop`.
 
-    `patience` is how many seconds it may take until /ping says 200, at first and after a crash.
+    `patience` is how many seconds it may take at first until /ping says 200.
     """
 
     def __init__(self, start: StartProcess, patience: float) -> None:
         self._start = start
-        self._patience = patience
         self._listens: int | None = None
+        self._gone = False
         self._stopping = threading.Event()
         self._client: Client | None = None
         self._instance = Instance(self._start_on, patience)
@@ -68,9 +69,9 @@ class Server:
 
     def ask_to_stop(self, grace: float) -> None:
         """Let go of every request and send SIGTERM; what still runs after `grace` seconds is killed."""
-        self._stopping.set()
         if self._client is not None:
-            self._client.stop()
+            self._client.stop()  # first: whoever finds the server gone then knows why
+        self._stopping.set()
         self._instance.ask_to_stop(grace)
 
     def stop(self) -> None:
@@ -85,9 +86,9 @@ class Server:
         return process
 
     def _port(self) -> int | None:
-        """Where it listens, once it does (again); None when it does not come up or is stopped."""
-        deadline = time.monotonic() + self._patience
-        while not self._instance.ready:
+        """Where it listens, once it does (again); None when it does not come up or is stopped, and from then on."""
+        deadline = time.monotonic() + _RESTART_SECONDS
+        while not (self._instance.ready or self._gone):
             if self._stopping.wait(_LOOK_SECONDS) or time.monotonic() > deadline:
-                return None
-        return self._listens
+                self._gone = True
+        return None if self._gone else self._listens
