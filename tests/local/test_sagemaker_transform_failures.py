@@ -102,10 +102,23 @@ def test_a_name_is_used_once(jobs: Transforms) -> None:
     with pytest.raises(jobs.sagemaker.exceptions.ResourceInUse):
         jobs.sagemaker.create_transform_job(**request)
     assert jobs.over(request["TransformJobName"])["TransformJobStatus"] == "Completed"
-    with pytest.raises(ClientError, match="the transform job is in status Completed"):
-        jobs.sagemaker.stop_transform_job(TransformJobName=request["TransformJobName"])
     with pytest.raises(ClientError, match="Requested resource not found"):
         jobs.describe("nothing")
+
+
+def test_what_is_over_cannot_be_stopped(jobs: Transforms) -> None:
+    jobs.put("in/a.csv", "1\n")
+    name = jobs.completed(jobs.model())
+
+    def refusal() -> str:
+        try:
+            jobs.sagemaker.stop_transform_job(TransformJobName=name)
+        except ClientError as refused:
+            return str(refused)
+        return ""  # it has completed, and its files are being removed
+
+    assert "the transform job is in status Completed" in until(refusal)
+    assert jobs.describe(name)["TransformJobStatus"] == "Completed"
 
 
 def test_bad_files_fail_themselves_only(jobs: Transforms) -> None:
