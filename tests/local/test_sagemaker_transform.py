@@ -82,7 +82,9 @@ def test_a_payload_holds_as_many_whole_records_as_fit(jobs: Transforms) -> None:
     line = "x" * 400_000
     jobs.put("in/a.csv", f"{line}\n" * 5)
     name = jobs.completed(jobs.model(ANSWER="size"), MaxPayloadInMB=1)
-    assert jobs.get("out/a.csv.out") == "800002 None text/csv\n800002 None text/csv\n400001 None text/csv\n"
+    assert jobs.get("out/a.csv.out") == "".join(
+        f"{size} None text/csv text/csv\n" for size in (800002, 800002, 400001)
+    )
     # nobody set these: the container's own proposal holds
     assert re.fullmatch(
         r"MaxConcurrentTransforms=\d+, MaxPayloadInMB=1, BatchStrategy=MULTI_RECORD", jobs.data_log(name)[0]
@@ -93,15 +95,18 @@ def test_without_a_split_a_file_is_one_request_whatever_the_strategy(jobs: Trans
     jobs.put("in/a.bin", "a\nb\n")
     source = {"SplitType": "None", "ContentType": "application/x-image"}
     jobs.completed(
-        jobs.model(ANSWER="size"), Input=source, Output={"AssembleWith": "None"}, BatchStrategy="SingleRecord"
+        jobs.model(ANSWER="size"),
+        Input=source,
+        Output={"AssembleWith": "None", "Accept": "image/png"},
+        BatchStrategy="SingleRecord",
     )
-    assert jobs.get("out/a.bin.out") == "4 None application/x-image"
+    assert jobs.get("out/a.bin.out") == "4 None application/x-image image/png"
 
 
 def test_a_payload_of_0_is_streamed_in_chunks(jobs: Transforms) -> None:
     jobs.put("in/a.bin", b"x" * (26 << 20))  # over what a request may have otherwise
     jobs.completed(jobs.model(ANSWER="size"), MaxPayloadInMB=0, Input={"SplitType": "None"})
-    assert jobs.get("out/a.bin.out") == f"{26 << 20} chunked text/csv\n"
+    assert jobs.get("out/a.bin.out") == f"{26 << 20} chunked text/csv text/csv\n"
 
 
 def test_order_is_kept_by_several_requests_and_instances(jobs: Transforms) -> None:

@@ -225,7 +225,7 @@ def test_a_stop_ends_the_server_and_keeps_what_is_finished(jobs: Transforms) -> 
     assert jobs.data_log(name) == ["MaxConcurrentTransforms=1, MaxPayloadInMB=6, BatchStrategy=SINGLE_RECORD"]
 
 
-@pytest.mark.parametrize("end", ["kill", "down"])
+@pytest.mark.parametrize("end", ["kill", pytest.param("down", marks=pytest.mark.slow)])
 def test_a_server_that_ends_meanwhile_leaves_no_process_and_no_half_output(
     own_aws: Callable[[], EmbeddedAws], end: str
 ) -> None:
@@ -258,6 +258,7 @@ def test_a_server_that_ends_meanwhile_leaves_no_process_and_no_half_output(
     assert not list(Path(aws.root).rglob("jobs/transform/*"))
 
 
+@pytest.mark.slow
 def test_a_reset_waits_for_nothing_that_runs(own_aws: Callable[[], EmbeddedAws], tmp_path: Path) -> None:
     aws = own_aws()
     jobs = Transforms(aws, new_name("transform"))

@@ -50,7 +50,7 @@ MODEL = """
     def transform_fn(model, data, content_type, accept, context):
         if model == "size":
             how = context.get_request_header(0, "transfer-encoding")
-            return f"{len(data)} {how} {content_type}", accept
+            return f"{len(data)} {how} {content_type} {accept}", accept
         if model == "environment":
             found = {k: v for k, v in os.environ.items() if k.startswith("SAGEMAKER_") or k == "PLACE"}
             return json.dumps(found), accept
