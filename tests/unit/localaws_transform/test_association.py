@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.localaws.sagemaker.transform.association import CSV, JSON, JSON_LINES, Association
 from penstock.localaws.sagemaker.transform.faults import BadFile
 from penstock.localaws.sagemaker.transform.jsonpath import parse
+
+PROPERTY = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -104,6 +106,7 @@ def test_an_index_outside_is_an_error() -> None:
         association(CSV, "$", "$[3]").stored((b"1,2\n",), b"3")
 
 
+@PROPERTY
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=4), min_size=1, max_size=5))
 def test_csv_cells_survive(rows: list[list[str]]) -> None:
     records = tuple(line(row) for row in rows)
@@ -114,6 +117,7 @@ def test_csv_cells_survive(rows: list[list[str]]) -> None:
     assert read_csv(stored) == [[*row, str(n), "x,y"] for n, row in enumerate(rows)]
 
 
+@PROPERTY
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=5), st.sampled_from([JSON, JSON_LINES]))
 def test_json_values_survive(pairs: list[tuple[Any, Any]], kind: str) -> None:
     records = tuple(json.dumps(one).encode() + b"\n" for one, _ in pairs)

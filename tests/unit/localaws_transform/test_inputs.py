@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.localaws.sagemaker.faults import JobFault
 from penstock.localaws.sagemaker.transform import inputs
+
+PROPERTY = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 
 
 class S3:
@@ -55,6 +57,7 @@ def test_an_output_is_named_after_what_follows_the_prefix(key: str, prefix: str,
     assert found(S3(key), f"s3://b/{prefix}") == {key: f"s3://b/out/{output}"}
 
 
+@PROPERTY
 @given(st.sets(st.text("ab/", min_size=1, max_size=6), min_size=1), st.text("ab/", max_size=3))
 def test_no_two_inputs_share_an_output(keys: set[str], prefix: str) -> None:
     expected = {key for key in keys if key.startswith(prefix) and not key.endswith("/")}
@@ -67,6 +70,7 @@ def test_no_two_inputs_share_an_output(keys: set[str], prefix: str) -> None:
     assert len(set(outputs.values())) == len(outputs)
 
 
+@PROPERTY
 @given(st.lists(st.integers(), min_size=1, max_size=9, unique=True), st.integers(1, 5))
 def test_instances_share_the_files(numbers: list[int], count: int) -> None:
     files: Any = sorted(numbers)

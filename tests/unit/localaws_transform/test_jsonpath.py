@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.localaws.sagemaker.transform.jsonpath import Invalid, Missing, parse
+
+PROPERTY = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 
 DOCUMENT = {
     "id": 7,
@@ -77,12 +79,14 @@ def test_two_ranges_are_refused_in_awss_words() -> None:
     )
 
 
+@PROPERTY
 @given(ROWS, BOUNDS, BOUNDS)
 def test_a_slice_is_pythons(row: list[int], start: int | None, end: int | None) -> None:
     text = f"$[{'' if start is None else start}:{'' if end is None else end}]"
     assert parse(text).select(row) == row[start:end]
 
 
+@PROPERTY
 @given(ROWS, st.lists(st.integers(-10, 9), min_size=1, max_size=4))
 def test_indexes_select_each_or_fail(row: list[int], indexes: list[int]) -> None:
     path = parse(f"$[{','.join(map(str, indexes))}]")
@@ -94,6 +98,7 @@ def test_indexes_select_each_or_fail(row: list[int], indexes: list[int]) -> None
     assert path.select(row) == (expected[0] if len(indexes) == 1 else expected)
 
 
+@PROPERTY
 @given(st.dictionaries(NAMES, st.integers(), min_size=1), st.data())
 def test_names_select_each_whichever_way_they_are_written(
     members: dict[str, int], data: st.DataObject

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.localaws.sagemaker.transform.faults import BadFile
 from penstock.localaws.sagemaker.transform.records import Batch, Record, batches, masked_crc, read
+
+PROPERTY = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 
 LINES = st.lists(st.binary(max_size=12).map(lambda b: b.replace(b"\n", b"")), max_size=30)
 BODIES = st.lists(st.binary(max_size=40), max_size=12)
@@ -47,6 +49,7 @@ def made(content: bytes, split: str, most: int | None, single: bool, sent: Any =
     return list(batches(read(io.BytesIO(content), split, most), single, most, sent))
 
 
+@PROPERTY
 @given(LINES, st.integers(13, 60), st.booleans(), st.booleans())
 def test_lines_go_out_once_in_order_within_the_payload(
     lines: list[bytes], most: int, single: bool, ended: bool
@@ -61,6 +64,7 @@ def test_lines_go_out_once_in_order_within_the_payload(
         assert single or len(one.payload) + len(first + newline) > most, "another record would have fitted"
 
 
+@PROPERTY
 @given(LINES)
 def test_what_is_looked_into_keeps_its_records(lines: list[bytes]) -> None:
     content = b"".join(line + b"\n" for line in lines)
@@ -69,6 +73,7 @@ def test_what_is_looked_into_keeps_its_records(lines: list[bytes]) -> None:
     assert b"".join(batch.payload for batch in found) == content.replace(b"\n", b";")
 
 
+@PROPERTY
 @given(BODIES, st.integers(52, 90), st.sampled_from([("RecordIO", recordio), ("TFRecord", tfrecord)]))
 def test_binary_records_are_kept_whole(
     bodies: list[bytes], most: int, format_: tuple[str, Callable[[list[bytes]], bytes]]
@@ -81,12 +86,14 @@ def test_binary_records_are_kept_whole(
     assert [batch.payload for batch in alone] == [body for body in bodies if body]
 
 
+@PROPERTY
 @given(st.lists(st.sampled_from([MAGIC, b"abcd", b"efgh"]), min_size=1, max_size=6).map(b"".join))
 def test_a_record_with_the_magic_number_in_it_comes_back(body: bytes) -> None:
     (record,) = read(io.BytesIO(recordio([body])), "RecordIO", 1000)
     assert record.data == body
 
 
+@PROPERTY
 @given(BODIES.filter(len), st.data(), st.sampled_from([("RecordIO", recordio), ("TFRecord", tfrecord)]))
 def test_a_cut_file_is_found_out(bodies: list[bytes], data: Any, format_: tuple[str, Any]) -> None:
     split, write = format_
