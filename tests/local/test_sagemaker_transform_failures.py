@@ -1,5 +1,6 @@
 """What goes wrong in batch transform: refused at once, one file alone, the model, a stop, a crash."""
 
+import gzip
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -63,6 +64,9 @@ def test_what_aws_refuses_at_once_is_refused(jobs: Transforms) -> None:
 
     join = {"JoinSource": "Input"}
     assert "SplitType Line" in refused(DataProcessing=join, Input={"SplitType": "None"})
+    assert "SplitType Line or None" in refused(
+        DataProcessing={"InputFilter": "$.a"}, Input={"ContentType": json_, "SplitType": "RecordIO"}
+    )
     assert "the same SplitType and AssembleWith" in refused(
         DataProcessing=join, Output={"AssembleWith": "None"}
     )
@@ -148,6 +152,20 @@ def test_bad_files_fail_themselves_only(jobs: Transforms) -> None:
     assert not any("/a.gz" in line or "/e.gz" in line for line in said)
 
 
+def test_a_stream_that_breaks_off_spoils_no_other(jobs: Transforms) -> None:
+    jobs.put_gzip("in/b.gz", "good")
+    jobs.put("in/a.gz", gzip.compress(os.urandom(1 << 20))[:-100])
+    described = jobs.run(
+        jobs.model(ANSWER="size"),
+        Input={"CompressionType": "Gzip", "SplitType": "None", "ContentType": "application/x-any"},
+        MaxPayloadInMB=0,
+        MaxConcurrentTransforms=1,
+    )
+    assert described["FailureReason"] == f"ClientError: {SEE_LOGS}"
+    assert jobs.keys() == ["b.gz.out"]
+    assert jobs.get("out/b.gz.out") == "4 chunked application/x-any text/csv\n"
+
+
 def test_only_what_the_model_failed_in_is_tried_again(jobs: Transforms, tmp_path: Path) -> None:
     jobs.put("in/a.csv", f"fail {tmp_path}/a\n")  # fails twice
     jobs.put("in/b.csv", f"fail {tmp_path}/b\n")
@@ -207,7 +225,7 @@ def test_an_image_nobody_has_and_a_model_that_is_gone_are_the_clients_errors(job
     assert described["FailureReason"].startswith(f"ClientError: Cannot pull image {image}")
     model = jobs.model()
     jobs.aws.client("s3").delete_object(Bucket=jobs.prefix, Key=f"models/{model}.tar.gz")
-    assert jobs.run(model)["FailureReason"].startswith("ClientError: Failed to download model data from")
+    assert jobs.run(model)["FailureReason"].startswith("ClientError: Failed to download model data")
 
 
 def test_a_stop_ends_the_server_and_keeps_what_is_finished(jobs: Transforms) -> None:

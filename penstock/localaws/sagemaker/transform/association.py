@@ -60,9 +60,8 @@ class Association:
     def sent(self, record: bytes) -> bytes:
         """What the model gets of a record; raises BadFile."""
         if self.input_filter.everything:
-            return (
-                record if record.strip() else b""
-            )  # no blank line: it would have no answer to be joined with
+            # A blank line would have no answer to be joined with.
+            return record if record.strip() or not self.join else b""
         documents = _parse(self.sent_as, record, "input")
         chosen = [_select(self.input_filter, document, "InputFilter") for document in documents]
         return _format(self.sent_as, chosen, lines=record.endswith(b"\n"))

@@ -54,7 +54,6 @@ class Client:
             try:
                 status, answer = self._ask(body)
             except (OSError, http.client.HTTPException) as error:
-                self._drop()
                 fault = no_answer(f"{type(error).__name__}: {error}")
                 continue
             if 200 <= status < 300:
@@ -97,7 +96,14 @@ class Client:
             self._open.clear()
 
     def _ask(self, body: bytes | Chunks) -> tuple[int, bytes]:
-        connection, cut_short = self._connection(), False
+        try:
+            return self._send(self._connection(), body)
+        except BaseException:  # a body that cannot be read, too: what was sent of it is no request
+            self._drop()
+            raise
+
+    def _send(self, connection: http.client.HTTPConnection, body: bytes | Chunks) -> tuple[int, bytes]:
+        cut_short = False
         try:
             connection.request("POST", "/invocations", body() if callable(body) else body, self._headers)
         except (BrokenPipeError, ConnectionResetError):

@@ -69,10 +69,14 @@ def _check_processing(params: Params) -> None:
         _format(name, "ContentType", kind)
         if name in FILTERS:
             _filter(name, wanted[name], kind)
-    if looked_into and kind == CSV:
-        _must(source.get("SplitType") == "Line", looked_into[0], "SplitType Line for text/csv")
+        _split(name, source.get("SplitType", "None"), kind)
     if set(looked_into) - {"InputFilter"}:
         _check_sides(looked_into[-1], kind, source, target)
+
+
+def _split(name: str, split: str, kind: str) -> None:
+    allowed = ("Line",) if kind == CSV else ("Line", "None")
+    _must(split in allowed, name, f"SplitType {' or '.join(allowed)} for {kind}, and it is {split}")
 
 
 def _check_sides(name: str, kind: str, source: Params, target: Params) -> None:
