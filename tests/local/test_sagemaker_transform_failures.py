@@ -185,7 +185,7 @@ def test_only_what_the_model_failed_in_is_tried_again(jobs: Transforms, tmp_path
 def test_a_request_that_takes_too_long_fails_its_file(jobs: Transforms, tmp_path: Path) -> None:
     jobs.put("in/a.csv", "good\n")
     jobs.put("in/b.csv", f"wait {tmp_path}/go\n")
-    config = {"InvocationsTimeoutInSeconds": 1, "InvocationsMaxRetries": 0}
+    config = {"InvocationsTimeoutInSeconds": 2, "InvocationsMaxRetries": 0}
     name = jobs.create(jobs.model(), ModelClientConfig=config)
     until(lambda: any("Unable to get response from algorithm" in line for line in data_log(jobs, name)))
     (tmp_path / "go").touch()  # or its server would take until SIGKILL to end
