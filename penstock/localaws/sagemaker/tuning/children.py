@@ -135,7 +135,7 @@ def explained(failure: str, tuning: Tuning, found: list[Definition]) -> str:
     definition, first = found[silent[0].definition], silent[0]
     said = (
         f"{failure} {len(silent)} completed without the objective metric {definition.metric}: no line of their logs "
-        f"matched its regular expression {_regex(definition)!r}. Compare it with what they printed: log group "
+        f'matched its regular expression "{_regex(definition)}". Compare it with what they printed: log group '
         f"{training.LOG_GROUP}, streams {first.name}/algo-1-*."
     )
     return said[:_REASON_LIMIT]

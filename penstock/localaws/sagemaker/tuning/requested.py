@@ -13,6 +13,7 @@ Params = dict[str, Any]
 MOST_JOBS = 750
 MOST_RANDOM_JOBS = 10_000
 MOST_PARALLEL = 100
+_MONTH = 30 * 86_400  # no tuning lasts longer unless it asks to
 _EPOCHS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 _AROUND_A_HINT = 10.0  # Autotune searches from a tenth of a hint to ten times it
 
@@ -90,7 +91,7 @@ def plan(request: Params, created: float) -> Plan:
     """How the tuning is to be carried out; `created` is when it began, in epoch seconds."""
     config = request["HyperParameterTuningJobConfig"]
     limits, criteria = config["ResourceLimits"], config.get("TuningJobCompletionCriteria", {})
-    runtime = limits.get("MaxRuntimeInSeconds")
+    runtime = limits.get("MaxRuntimeInSeconds", _MONTH)
     autotune = "Autotune" in request
     found = definitions(request)
     band = hyperband(request)
@@ -98,7 +99,7 @@ def plan(request: Params, created: float) -> Plan:
         maximize=found[0].objective["Type"] == "Maximize",
         most_jobs=most_jobs(config, found, band),
         most_parallel=limits["MaxParallelTrainingJobs"],
-        deadline=None if runtime is None else created + runtime,
+        deadline=created + runtime,
         target=criteria.get("TargetObjectiveMetricValue"),
         patience=criteria.get("BestObjectiveNotImproving", {}).get("MaxNumberOfTrainingJobsNotImproving"),
         on_convergence=autotune
