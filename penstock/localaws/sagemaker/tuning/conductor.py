@@ -25,6 +25,7 @@ log = logging.getLogger("penstock.localaws.sagemaker")
 
 _LOOK_SECONDS = 0.2  # how often a tuning that stops training jobs early looks at their metrics
 _LONGEST_WAIT = 3600.0
+_THREAD_SECONDS = 10.0  # a training job just being created when everything stops
 _HEARS_WITHIN_SECONDS = 30.0
 _EVENT = "SageMaker HyperParameter Tuning Job State Change"
 _STOP = 0  # in the inbox: somebody wants the tuning stopped; other numbers are trials that have ended
@@ -238,6 +239,7 @@ class Tunings:
         self._plane = plane
         self._changed = threading.Condition()
         self._live: dict[str, Conductor] = {}
+        self._put_aside: list[Conductor] = []
         self._closing = False
 
     def begin(self, header: Header, tuning: Tuning) -> None:
@@ -273,12 +275,16 @@ class Tunings:
         """Put every tuning aside; their training jobs end with the plane."""
         with self._changed:
             self._closing = True
-            live = list(self._live.values())
+            self._put_aside = list(self._live.values())
             self._changed.notify_all()
-        for conductor in live:
+        for conductor in self._put_aside:
             conductor.close()
-        for conductor in live:
-            conductor.join(5)
+        self.join()
+
+    def join(self) -> None:
+        """After `close`: wait until none does anything any more."""
+        for conductor in self._put_aside:
+            conductor.join(_THREAD_SECONDS)
 
     def _forget(self, name: str) -> None:
         with self._changed:

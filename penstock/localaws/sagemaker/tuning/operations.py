@@ -28,6 +28,11 @@ def on_stop(plane: Plane) -> None:
     plane.part(Tunings).close()
 
 
+def on_reset(plane: Plane) -> None:
+    """Wait until no tuning does anything any more."""
+    plane.part(Tunings).join()
+
+
 def _create(plane: Plane, params: Params) -> Params:
     _check(plane, params)
     prior = warm.gather(plane, params)
