@@ -192,6 +192,33 @@ def test_hyperband_stops_what_is_worse_and_what_has_had_its_epochs(embedded_aws:
     assert over["BestTrainingJob"] == min(jobs, key=value)
 
 
+def test_early_stopping_ends_what_is_worse_than_the_median(embedded_aws: EmbeddedAws) -> None:
+    """The first three report 0.1, 0.2, 0.3 and end; the last reports 0.9 and would never end by itself."""
+    aws, name = embedded_aws, new_name("median")
+    source = ENDLESS + "    if epoch == 4 and float(at['--rate']) < 0.5: break\n"
+    ranges = {"CategoricalParameterRanges": [{"Name": "rate", "Values": ["0.1", "0.2", "0.3", "0.9"]}]}
+    how = config(4, 1, Strategy="Grid", ParameterRanges=ranges, TrainingJobEarlyStoppingType="Auto")
+    tune(aws, name, how, definition(aws, new_bucket(aws), source))
+    over = tuned(aws, name)
+    jobs = training_jobs(aws, name)
+    assert over["HyperParameterTuningJobStatus"] == "Completed"
+    assert [one["TrainingJobStatus"] for one in jobs] == ["Completed"] * 3 + ["Stopped"]
+    assert (jobs[-1]["ObjectiveStatus"], round(value(jobs[-1]), 3)) == ("Succeeded", 0.9)
+
+
+def test_scripts_that_fail_fail_the_tuning(embedded_aws: EmbeddedAws) -> None:
+    aws, name = embedded_aws, new_name("fails")
+    tune(aws, name, config(2, 2), definition(aws, new_bucket(aws), "raise SystemExit('no such column')"))
+    over = tuned(aws, name)
+    assert over["HyperParameterTuningJobStatus"] == "Failed"
+    assert over["FailureReason"].startswith("No training job succeeded after 2 attempts.")
+    assert "regular expression" not in over["FailureReason"]
+    assert over["TrainingJobStatusCounters"]["NonRetryableError"] == 2
+    assert all(
+        "no such column" in one["FailureReason"] for one in training_jobs(aws, name, StatusEquals="Failed")
+    )
+
+
 def test_a_killed_server_goes_on_with_its_tuning(own_aws: Start) -> None:
     """What ran is lost and tried again with the same hyperparameters; what had ended stays; nothing runs twice."""
     aws, name = own_aws(), "outlives"
@@ -220,7 +247,7 @@ def test_a_killed_server_goes_on_with_its_tuning(own_aws: Start) -> None:
     assert len(again.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]) == len(jobs) == 4
 
 
-def test_the_end_of_its_time_ends_a_tuning(own_aws: Start) -> None:
+def test_the_end_of_its_time_ends_a_tuning_and_so_does_a_reset(own_aws: Start) -> None:
     aws, name = own_aws(), "timed"
     tune(
         aws,
@@ -235,6 +262,12 @@ def test_the_end_of_its_time_ends_a_tuning(own_aws: Start) -> None:
     assert over["HyperParameterTuningJobStatus"] == "Completed"
     assert over["TrainingJobStatusCounters"]["Stopped"] == 1
     assert over["BestTrainingJob"]["TrainingJobName"] == first["TrainingJobName"]
+    tune(aws, "more", config(9, 2), definition(aws, new_bucket(aws), ENDLESS))
+    until(lambda: training_jobs(aws, "more"))
+    aws.reset("sagemaker")
+    client = aws.client("sagemaker")
+    assert client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"] == []
+    assert client.list_training_jobs()["TrainingJobSummaries"] == []
 
 
 def test_a_warm_start_knows_its_parents(embedded_aws: EmbeddedAws) -> None:

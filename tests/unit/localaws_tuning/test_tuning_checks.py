@@ -9,7 +9,7 @@ from penstock.localaws.sagemaker.tuning import checks, children, requested
 from penstock.localaws.sagemaker.tuning.state import Hyperband
 
 RESOURCES = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
-XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
+BLAZINGTEXT = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.9-0-cpu-py3"
 
 
@@ -70,6 +70,11 @@ def test_a_request_in_order_is_taken() -> None:
         (continuous("nan", "1"), "isn't a valid continuous value"),
         (continuous("0", "inf"), "isn't a valid continuous value"),
         (continuous("a", "1"), "isn't a valid continuous value"),
+        (continuous("0", "1_0"), "isn't a valid continuous value"),
+        (continuous("0", "1e999"), "isn't a valid continuous value"),
+        (integer("1_0", "20"), "isn't a valid integer value"),
+        (integer("1", " 5"), "isn't a valid integer value"),
+        (integer("1", "\u0663"), "isn't a valid integer value"),
         (continuous(ScalingType="Logarithmic"), "only values greater than 0"),
         (integer(ScalingType="ReverseLogarithmic"), "ReverseLogarithmic"),
         (continuous(ScalingType="ReverseLogarithmic"), "0<=x<1.0"),
@@ -237,6 +242,42 @@ def test_the_objective_must_be_a_metric_that_is_defined() -> None:
         "A metric is required for this hyperparameter tuning job objective. "
         "Provide a metric in the metric definitions."
     )
+
+
+def built_in(metric: str, **algorithm: Any) -> dict[str, Any]:
+    """A tuning of an algorithm that brings its own metrics."""
+    given = {"TrainingImage": BLAZINGTEXT, "TrainingInputMode": "File", **algorithm}
+    return request(
+        HyperParameterTuningJobObjective={"Type": "Maximize", "MetricName": metric},
+        definition={"AlgorithmSpecification": given, "StaticHyperParameters": {"mode": "supervised"}},
+    )
+
+
+def test_a_built_in_algorithm_brings_its_metrics_and_is_told_which_counts() -> None:
+    asked = built_in("validation:accuracy")
+    (found,) = requested.definitions(asked)
+    children.check_metric(found)
+    job = children.request(found, "job", {"n": "1"}, "arn:tuning")
+    assert job["HyperParameters"] == {
+        "mode": "supervised",
+        "_tuning_objective_metric": "validation:accuracy",
+        "n": "1",
+    }
+    assert job["TuningJobArn"] == "arn:tuning"
+    assert "isn't valid for the" in metric_refusal(built_in("accuracy"))
+    own = [{"Name": "validation:accuracy", "Regex": "(.*)"}]
+    assert "can't override" in metric_refusal(built_in("validation:accuracy", MetricDefinitions=own))
+
+
+def test_a_script_is_not_told_and_needs_its_own_metrics() -> None:
+    asked = built_in("loss", MetricDefinitions=[{"Name": "loss", "Regex": "(.*)"}])
+    asked["TrainingJobDefinition"]["StaticHyperParameters"] = {"sagemaker_program": "train.py"}
+    (found,) = requested.definitions(asked)
+    children.check_metric(found)
+    assert children.request(found, "job", {"n": "1"}, "arn")["HyperParameters"] == {
+        "sagemaker_program": "train.py",
+        "n": "1",
+    }
 
 
 def test_autotune_makes_ranges_of_hints() -> None:

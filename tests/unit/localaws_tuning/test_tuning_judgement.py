@@ -31,11 +31,12 @@ EARLIER = {1: [1.0, 0.5], 2: [2.0, 1.0], 3: [3.0, 2.0]}  # running averages afte
         ([2.1], True),
         ([2.0], False),
         ([], False),
-        ([9.0, 9.0, 9.0], False),
+        ([9.0, 1.6, 0.0], True),
+        ([9.0, 1.5, 9.0], False),
     ],
 )
 def test_worse_than_the_median_of_running_averages_is_stopped(curve: list[float], stopped: bool) -> None:
-    """Nothing is said about an epoch no earlier training job reached."""
+    """Beyond what earlier training jobs reached, their last epoch counts: a look may come late."""
     now = tuning(MEDIAN, running=1, ended=3)
     found = judgement.wasteful(MEDIAN, now, {**EARLIER, 4: curve})
     assert (found is not None) == stopped

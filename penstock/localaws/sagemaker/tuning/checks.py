@@ -1,6 +1,7 @@
 """What CreateHyperParameterTuningJob refuses besides what the service model says, in AWS's words if known."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 
 from penstock.localaws.errors import ServiceError
@@ -11,6 +12,8 @@ _MOST_PARAMETERS = 30
 _MOST_HYPERPARAMETERS = 100  # of a training job
 _LARGEST = 2**53  # whole numbers beyond it are not exact as floats
 _LARGEST_RESOURCE = 20_000
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def check(request: Params) -> None:
@@ -124,10 +127,9 @@ def _check_scaling(one: Params, low: float, high: float, *, whole: bool) -> None
 
 def _number(text: str, *, whole: bool) -> float | None:
     """The number a bound says, None when it says none that can be searched."""
-    try:
-        value = float(int(text)) if whole else float(text)
-    except (ValueError, OverflowError):
+    if not (_WHOLE if whole else _DECIMAL).fullmatch(text):
         return None
+    value = float(text)
     usable = math.isfinite(value) and (not whole or abs(value) <= _LARGEST)
     return value if usable else None
 

@@ -128,6 +128,7 @@ class Conductor:
             ending = children.ending(record, self._definitions[trial.definition].metric, now)
         else:
             return  # the server is being stopped
+        self._curves.pop(trial.number, None)  # it may have reported more since the last look
         self._keep(core.ended(self._plan, self._tuning, trial.number, ending))
 
     def _look(self) -> Curves:

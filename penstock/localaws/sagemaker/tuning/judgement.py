@@ -69,15 +69,22 @@ def wasteful(plan: Plan, tuning: Tuning, curves: Curves) -> Trial | None:
 
 
 def _below_median(maximize: bool, trial: Trial, tuning: Tuning, curves: Curves) -> bool:
-    """Worse than the median of the running averages, up to the same epoch, of those that have ended."""
-    epoch = len(curves[trial.number])
+    """Worse than the median of the running averages, up to the same epoch, of those that have ended.
+
+    Looked at is the last epoch that enough of them have reached: a look may come some epochs late.
+    """
+    mine = curves[trial.number]
     earlier = [
         curves.get(other.number, ()) for other in tuning.evaluated if other.definition == trial.definition
     ]
-    averages = [statistics.fmean(curve[:epoch]) for curve in earlier if len(curve) >= epoch]
-    if len(averages) < _FEWEST_EARLIER:
+    lengths = sorted((len(curve) for curve in earlier), reverse=True)
+    if len(lengths) < _FEWEST_EARLIER:
         return False
-    return better(maximize, statistics.median(averages), curves[trial.number][epoch - 1])
+    epoch = min(len(mine), lengths[_FEWEST_EARLIER - 1])
+    if epoch == 0:
+        return False
+    averages = [statistics.fmean(curve[:epoch]) for curve in earlier if len(curve) >= epoch]
+    return better(maximize, statistics.median(averages), mine[epoch - 1])
 
 
 def _halved(plan: Plan, band: Hyperband, trial: Trial, tuning: Tuning, curves: Curves) -> bool:

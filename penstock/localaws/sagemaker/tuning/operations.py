@@ -35,7 +35,7 @@ def on_reset(plane: Plane) -> None:
 
 def _create(plane: Plane, params: Params) -> Params:
     _check(plane, params)
-    prior = warm.gather(plane, params)
+    prior = warm.gather(plane.store, params)
     name = params[_NAME]
     arn = names.arn(plane.place, "hyper-parameter-tuning-job", name)
     seed = params["HyperParameterTuningJobConfig"].get("RandomSeed")

@@ -82,7 +82,7 @@ def _around(name: str, hint: str) -> tuple[str, Params]:
     except ValueError:
         return _RANGES[2], {"Name": name, "Values": [hint]}
     low, high = sorted((value / _AROUND_A_HINT, value * _AROUND_A_HINT))
-    if hint.lstrip("+-").isdigit():
+    if hint.lstrip("+-").isdecimal():
         return _RANGES[0], {"Name": name, "MinValue": str(round(low)), "MaxValue": str(round(high))}
     return _RANGES[1], {"Name": name, "MinValue": repr(low), "MaxValue": repr(high)}
 

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from penstock.localaws.errors import ServiceError
-from penstock.localaws.sagemaker.plane import Plane
+from penstock.localaws.sagemaker.store import Store
 from penstock.localaws.sagemaker.tuning import judgement, records, requested, space
 from penstock.localaws.sagemaker.tuning.checks import invalid
 from penstock.localaws.sagemaker.tuning.requested import Definition, Params
@@ -24,7 +24,7 @@ class Parent:
     tuning: Tuning
 
 
-def gather(plane: Plane, request: Params) -> Params | None:
+def gather(store: Store, request: Params) -> Params | None:
     """What the request's warm start brings, to be kept with the tuning; None without one. Raises ServiceError."""
     config = request.get("WarmStartConfig")
     if config is None:
@@ -32,7 +32,7 @@ def gather(plane: Plane, request: Params) -> Params | None:
     found = requested.definitions(request)
     if len(found) != 1 or request.get("TrainingJobDefinitions"):
         raise invalid("WarmStartConfig can't be used with TrainingJobDefinitions.")
-    parents = [_parent(plane, name) for name in _names(config)]
+    parents = [_parent(store, name) for name in _names(config)]
     if sum(len(parent.tuning.trials) for parent in parents) > _MOST_EARLIER:
         raise invalid(
             f"The parent tuning jobs have launched more than {_MOST_EARLIER} training jobs in total."
@@ -52,8 +52,8 @@ def _names(config: Params) -> list[str]:
     return names
 
 
-def _parent(plane: Plane, name: str) -> Parent:
-    kept = records.read(plane.store, name)
+def _parent(store: Store, name: str) -> Parent:
+    kept = records.read(store, name)
     if kept is None:
         raise missing(name)
     header, tuning = kept
