@@ -177,6 +177,14 @@ def test_a_lost_training_job_is_tried_again_with_its_setting_and_does_not_count(
     }
 
 
+def test_a_training_job_that_was_asked_to_end_is_not_tried_again_when_it_is_lost() -> None:
+    plan = Plan(maximize=False, most_jobs=1, most_parallel=1)
+    tuning = core.stopping(core.launched(core.create(0.0), Trial(1, 0, "job-1", {}, 0.0)), 1)
+    tuning = core.ended(plan, tuning, 1, Ending(1.0, Fate.LOST, None))
+    assert tuning.trials[0].fate is Fate.STOPPED
+    assert isinstance(core.next_action(plan, tuning, {}, 1.0), Finish)
+
+
 def test_a_setting_lost_too_often_is_given_up() -> None:
     over = simulate(Plan(maximize=False, most_jobs=2, most_parallel=1, retries=2), [(Fate.LOST, None)])
     assert (over.status, len(over.trials)) == (Status.FAILED, 6)

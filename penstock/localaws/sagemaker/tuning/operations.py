@@ -96,7 +96,8 @@ def _list(plane: Plane, params: Params) -> Params:
 def _list_training_jobs(plane: Plane, params: Params) -> Params:
     header, tuning = _found(plane, params[_NAME])
     asked = {"SortBy": "Name", "SortOrder": "Ascending", **params}
-    shown = [views.trial_record(plane, trial, header) for trial in tuning.trials]
+    found = requested.definitions(header.request)
+    shown = [views.trial_record(plane, trial, found[trial.definition]) for trial in tuning.trials]
     if (
         asked["SortBy"] == "FinalObjectiveMetricValue"
     ):  # those without one are not listed, says the API's reference

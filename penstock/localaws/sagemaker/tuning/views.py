@@ -6,6 +6,7 @@ from penstock.localaws.sagemaker import names
 from penstock.localaws.sagemaker.plane import Plane
 from penstock.localaws.sagemaker.tuning import children, judgement, records, requested
 from penstock.localaws.sagemaker.tuning.records import Header
+from penstock.localaws.sagemaker.tuning.requested import Definition
 from penstock.localaws.sagemaker.tuning.state import Trial, Tuning
 
 Params = dict[str, Any]
@@ -87,9 +88,9 @@ def summary(kept: Params) -> Params:
     }
 
 
-def trial_record(plane: Plane, trial: Trial, header: Header) -> Params:
+def trial_record(plane: Plane, trial: Trial, definition: Definition) -> Params:
     """A trial for `listing.page`, with its summary."""
-    shown = children.summary(plane, trial, requested.definitions(header.request)[trial.definition])
+    shown = children.summary(plane, trial, definition)
     return {
         "name": trial.name,
         "created": trial.created,
