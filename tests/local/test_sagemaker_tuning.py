@@ -71,7 +71,10 @@ def test_a_bayesian_tuning_finds_the_best_of_its_training_jobs(embedded_aws: Emb
     assert all(re.fullmatch(rf"{name}-00[1-5]-[0-9a-f]{{8}}", one["TrainingJobName"]) for one in jobs)
     child = aws.client("sagemaker").describe_training_job(TrainingJobName=best["TrainingJobName"])
     assert child["TuningJobArn"] == over["HyperParameterTuningJobArn"]
-    assert child["HyperParameters"] == {**what["StaticHyperParameters"], **best["TunedHyperParameters"]}
+    static = {**what["StaticHyperParameters"], "_tuning_objective_metric": "loss"}
+    assert over["TrainingJobDefinition"]["StaticHyperParameters"] == static
+    assert child["HyperParameters"] == {**static, **best["TunedHyperParameters"]}
+    assert not any("_tuning_objective_metric" in line for line in lines(aws, best["TrainingJobName"]))
     for arn in (child["TrainingJobArn"], over["HyperParameterTuningJobArn"]):
         assert aws.client("sagemaker").list_tags(ResourceArn=arn)["Tags"] == tags
     assert over["ConsumedResources"]["RuntimeInSeconds"] >= 0

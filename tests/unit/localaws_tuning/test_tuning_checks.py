@@ -254,7 +254,7 @@ def built_in(metric: str, **algorithm: Any) -> dict[str, Any]:
 
 
 def test_a_built_in_algorithm_brings_its_metrics_and_is_told_which_counts() -> None:
-    asked = built_in("validation:accuracy")
+    asked = requested.told(built_in("validation:accuracy"))
     (found,) = requested.definitions(asked)
     children.check_metric(found)
     job = children.request(found, "job", {"n": "1"}, "arn:tuning")
@@ -269,15 +269,29 @@ def test_a_built_in_algorithm_brings_its_metrics_and_is_told_which_counts() -> N
     assert "can't override" in metric_refusal(built_in("validation:accuracy", MetricDefinitions=own))
 
 
-def test_a_script_is_not_told_and_needs_its_own_metrics() -> None:
+def test_the_images_of_scripts_need_their_own_metrics_and_are_told_too() -> None:
     asked = built_in("loss", MetricDefinitions=[{"Name": "loss", "Regex": "(.*)"}])
     asked["TrainingJobDefinition"]["StaticHyperParameters"] = {"sagemaker_program": "train.py"}
-    (found,) = requested.definitions(asked)
+    (found,) = requested.definitions(requested.told(asked))
     children.check_metric(found)
     assert children.request(found, "job", {"n": "1"}, "arn")["HyperParameters"] == {
         "sagemaker_program": "train.py",
+        "_tuning_objective_metric": "loss",
         "n": "1",
     }
+
+
+def test_each_definition_is_told_its_own_metric() -> None:
+    one = request()["TrainingJobDefinition"]
+    own = {**one, "TuningObjective": {"Type": "Minimize", "MetricName": "mine"}}
+    asked = {**request(), "TrainingJobDefinitions": [one, own]}
+    del asked["TrainingJobDefinition"]
+    told = requested.told(asked)["TrainingJobDefinitions"]
+    assert [given["StaticHyperParameters"] for given in told] == [
+        {"_tuning_objective_metric": "loss"},
+        {"_tuning_objective_metric": "mine"},
+    ]
+    assert asked["TrainingJobDefinitions"][0]["StaticHyperParameters"] == {}
 
 
 def test_autotune_makes_ranges_of_hints() -> None:

@@ -13,7 +13,6 @@ from penstock.localaws.sagemaker.tuning.core import Ending
 from penstock.localaws.sagemaker.tuning.requested import Definition, Params
 from penstock.localaws.sagemaker.tuning.state import Fate, Trial, Tuning
 
-_HINT = "_tuning_objective_metric"  # tells a built-in algorithm what to report
 _REASON_LIMIT = 1024
 _COPIED = (
     "RoleArn",
@@ -38,10 +37,9 @@ def name(tuning: str, born: float, number: int) -> str:
 def request(definition: Definition, job: str, values: Mapping[str, str], tuning_arn: str) -> Params:
     """The CreateTrainingJob request of one setting; Describe shows its TuningJobArn as it shows the rest."""
     given = definition.given
-    built_in = {_HINT: definition.metric} if predefined(given) else {}
     return {
         "TrainingJobName": job,
-        "HyperParameters": {**given.get("StaticHyperParameters", {}), **built_in, **values},
+        "HyperParameters": {**given.get("StaticHyperParameters", {}), **values},
         "AlgorithmSpecification": given["AlgorithmSpecification"],
         "ResourceConfig": resources(given),
         "TuningJobArn": tuning_arn,

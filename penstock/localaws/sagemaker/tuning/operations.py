@@ -34,6 +34,8 @@ def on_reset(plane: Plane) -> None:
 
 
 def _create(plane: Plane, params: Params) -> Params:
+    checks.check(params)
+    params = requested.told(params)
     _check(plane, params)
     prior = warm.gather(plane.store, params)
     name = params[_NAME]
@@ -58,7 +60,6 @@ def _create(plane: Plane, params: Params) -> Params:
 
 def _check(plane: Plane, params: Params) -> None:
     """Refuse what cannot be tuned, also when only its training jobs would be refused."""
-    checks.check(params)
     for definition in requested.definitions(params):
         children.check_metric(definition)
         values = {

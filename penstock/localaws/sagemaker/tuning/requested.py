@@ -13,6 +13,7 @@ Params = dict[str, Any]
 MOST_JOBS = 750
 MOST_RANDOM_JOBS = 10_000
 MOST_PARALLEL = 100
+_TOLD = "_tuning_objective_metric"
 _MONTH = 30 * 86_400  # no tuning lasts longer unless it asks to
 _EPOCHS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 _AROUND_A_HINT = 10.0  # Autotune searches from a tenth of a hint to ten times it
@@ -45,6 +46,27 @@ def definitions(request: Params) -> list[Definition]:
         Definition(given, objective(given, config) or {}, space.read(ranges(given, config)))
         for given in given_definitions(request)
     ]
+
+
+def told(request: Params) -> Params:
+    """The request as SageMaker keeps it: every definition tells its training jobs which metric counts.
+
+    Built-in algorithms heed it, framework images keep it from the script, and SDK v2 expects Describe to show it.
+    """
+    config = request["HyperParameterTuningJobConfig"]
+    changed = [
+        {
+            **given,
+            "StaticHyperParameters": {
+                **given.get("StaticHyperParameters", {}),
+                _TOLD: (objective(given, config) or {})["MetricName"],
+            },
+        }
+        for given in given_definitions(request)
+    ]
+    if request.get("TrainingJobDefinitions"):
+        return {**request, "TrainingJobDefinitions": changed}
+    return {**request, "TrainingJobDefinition": changed[0]}
 
 
 def given_definitions(request: Params) -> list[Params]:
