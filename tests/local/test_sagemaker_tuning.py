@@ -335,6 +335,7 @@ def test_several_definitions_are_tuned_side_by_side(embedded_aws: EmbeddedAws) -
     ]
     resources = both[0].pop("ResourceConfig")
     both[0]["HyperParameterTuningResourceConfig"] = {"InstanceConfigs": [resources]}
+    both[1]["HyperParameterTuningResourceConfig"] = both[1].pop("ResourceConfig")
     aws.client("sagemaker").create_hyper_parameter_tuning_job(
         HyperParameterTuningJobName=name, HyperParameterTuningJobConfig=how, TrainingJobDefinitions=both
     )
@@ -343,7 +344,11 @@ def test_several_definitions_are_tuned_side_by_side(embedded_aws: EmbeddedAws) -
     assert [one["TrainingJobDefinitionName"] for one in jobs] == ["wide", "narrow"] * 2
     assert all(float(one["TunedHyperParameters"]["rate"]) >= 0.9 for one in jobs[1::2])
     assert over["BestTrainingJob"]["TrainingJobDefinitionName"] == "wide"
-    assert training_over(aws, jobs[0]["TrainingJobName"])["ResourceConfig"] == resources
+    for job in jobs[:2]:
+        assert training_over(aws, job["TrainingJobName"])["ResourceConfig"] == resources
+    shown = over["TrainingJobDefinitions"]
+    assert "ResourceConfig" not in shown[0]
+    assert shown[1]["ResourceConfig"] == shown[1]["HyperParameterTuningResourceConfig"] == resources
 
 
 def test_what_cannot_be_tuned_is_refused_at_once(embedded_aws: EmbeddedAws) -> None:

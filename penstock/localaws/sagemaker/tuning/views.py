@@ -17,6 +17,7 @@ def describe(plane: Plane, header: Header, tuning: Tuning) -> Params:
     request = {key: value for key, value in header.request.items() if key != "Tags"}
     shown = {
         **request,
+        **_definitions(request),
         "HyperParameterTuningJobArn": header.arn,
         "HyperParameterTuningJobStatus": str(tuning.status),
         **_times(tuning.created, tuning.modified, tuning.ended),
@@ -31,6 +32,22 @@ def describe(plane: Plane, header: Header, tuning: Tuning) -> Params:
         },
     }
     return {key: value for key, value in shown.items() if value is not None}
+
+
+def _definitions(request: Params) -> Params:
+    """The definitions with a ResourceConfig, also where one instance was named in the flexible way.
+
+    SDK v2 names it so and attaches to a tuning by its ResourceConfig.
+    """
+    shown = [
+        {**given, "ResourceConfig": children.resources(given)}
+        if "InstanceType" in given.get("HyperParameterTuningResourceConfig", {})
+        else given
+        for given in requested.given_definitions(request)
+    ]
+    if request.get("TrainingJobDefinitions"):
+        return {"TrainingJobDefinitions": shown}
+    return {"TrainingJobDefinition": shown[0]}
 
 
 def _times(created: float, modified: float, ended: float | None) -> Params:
