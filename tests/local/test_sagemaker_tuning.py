@@ -222,6 +222,20 @@ def test_scripts_that_fail_fail_the_tuning(embedded_aws: EmbeddedAws) -> None:
     )
 
 
+def test_the_same_seed_tunes_the_same_hyperparameters(embedded_aws: EmbeddedAws) -> None:
+    aws = embedded_aws
+    what = definition(aws, new_bucket(aws), PARABOLA)
+    seeds = {new_name("seed"): seed for seed in (5, 5, 6)}
+    for name, seed in seeds.items():
+        tune(aws, name, config(2, 1, RandomSeed=seed), what)
+    assert all(tuned(aws, name) for name in seeds)
+    first, again, other = (
+        [one["TunedHyperParameters"] for one in training_jobs(aws, name)] for name in seeds
+    )
+    assert len(first) == 2
+    assert first == again != other
+
+
 def test_a_killed_server_goes_on_with_its_tuning(own_aws: Start) -> None:
     """What ran is lost and tried again with the same hyperparameters; what had ended stays; nothing runs twice."""
     aws, name = own_aws(), "outlives"

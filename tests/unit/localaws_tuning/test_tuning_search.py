@@ -85,7 +85,7 @@ def test_tpe_finds_better_settings_than_chance() -> None:
         best = {
             strategy: min(
                 one.value
-                for one in run(Search(strategy, TWO, False, str(seed)), 40, smooth)
+                for one in run(Search(strategy, TWO, False, str(seed)), 30, smooth)
                 if one.value is not None
             )
             for strategy in ("Bayesian", "Random")
