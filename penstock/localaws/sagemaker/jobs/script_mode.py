@@ -97,6 +97,7 @@ def environment(program: str, framework: dict[str, Any], user: dict[str, Any]) -
 
 def _config(name: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((CONFIG / name).read_text())
+    document.pop("_tuning_objective_metric", None)  # what a tuning tells the image, which keeps it for itself
     return document
 
 
