@@ -13,7 +13,7 @@ import re
 import shutil
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from types import ModuleType
@@ -113,11 +113,23 @@ class SageMaker:
 
     def wait_job(self, kind: str, name: str, stop: threading.Event | None = None) -> dict[str, Any]:
         """Block until the job (`training`, `processing`, …) has ended or `stop` is set; returns its Describe answer."""
+        plane = self.plane
         for module in self._modules.values():
             if kind in getattr(module, "WAITS", {}):
-                described: dict[str, Any] = module.WAITS[kind](self.plane, name, stop)
-                return described
+                return self._waited(plane, module.WAITS[kind], name, stop)
         raise ServiceError("UnsupportedOperation", f"The embedded AWS has no {kind} jobs.")
+
+    def _waited(
+        self, plane: Plane, wait: Callable[..., dict[str, Any]], name: str, stop: threading.Event | None
+    ) -> dict[str, Any]:
+        try:
+            return wait(plane, name, stop)
+        except Exception as error:
+            with self._gate:  # a reset under way takes the plane the job was in
+                gone = plane is not self.plane
+            if gone:
+                raise ServiceError("ValidationException", "Requested resource not found.") from error
+            raise
 
     async def handle_request(
         self, method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
