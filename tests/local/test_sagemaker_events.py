@@ -96,6 +96,7 @@ def test_a_model_package(embedded_aws: EmbeddedAws, heard: Any) -> None:
     assert event["detail-type"] == "SageMaker Model Package State Change"
     described = as_sent(client.describe_model_package(ModelPackageName=arn))
     assert event["detail"] == {**described, "ModelPackageName": f"{group}/1", "Tags": {}}
+    assert "ModelPackageName" not in described
     assert len(heard(arn)) == 2
 
 

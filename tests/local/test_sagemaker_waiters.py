@@ -11,7 +11,7 @@ from penstock.localaws import control
 from penstock.localaws.sagemaker import api
 from tests.local.conftest import EmbeddedAws, free_port, until
 from tests.local.hosting import Hosting
-from tests.local.job_requests import new_bucket, new_name, processing, shell_training
+from tests.local.job_requests import new_bucket, new_name, processing, put, shell_training
 
 WAITERS = botocore.loaders.Loader().load_service_model("sagemaker", "waiters-2")["waiters"]
 SOON = {"Delay": 0.05, "MaxAttempts": 600}
@@ -70,13 +70,34 @@ def deleted_endpoint(aws: EmbeddedAws) -> str:
     return name
 
 
+def transform(aws: EmbeddedAws, body: str = "hello", **environment: str) -> str:
+    client, bucket, name = aws.client("sagemaker"), new_bucket(aws), new_name("w")
+    model = Hosting(aws, name).model("m", **environment)
+    put(aws, bucket, "in/a.csv", body)
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/in/"}}
+    client.create_transform_job(
+        TransformJobName=name,
+        ModelName=model,
+        TransformInput={"DataSource": source, "ContentType": "text/csv"},
+        TransformOutput={"S3OutputPath": f"s3://{bucket}/out/"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    return name
+
+
+def stopped_transform(aws: EmbeddedAws) -> str:
+    name = transform(aws, "wait /nonexistent/file")
+    aws.client("sagemaker").stop_transform_job(TransformJobName=name)
+    return name
+
+
 def nothing(_aws: EmbeddedAws) -> str:
     return new_name("nobody")
 
 
 # The waiter, what it waits for, and how it ends: None when it is content.
 Case = tuple[str, Callable[[EmbeddedAws], str], str | None]
-CASES: list[Case] = [
+EVERY: list[Case] = [
     ("TrainingJobCompletedOrStopped", lambda aws: training(aws, "true"), None),
     ("TrainingJobCompletedOrStopped", stopped_training, None),
     ("TrainingJobCompletedOrStopped", lambda aws: training(aws, "exit 1"), FAILED),
@@ -91,7 +112,13 @@ CASES: list[Case] = [
     ("EndpointDeleted", deleted_endpoint, None),
     ("EndpointDeleted", nothing, None),
     ("EndpointDeleted", lambda aws: settled(aws, BROKEN="1"), FAILED),
+    ("TransformJobCompletedOrStopped", transform, None),
+    ("TransformJobCompletedOrStopped", stopped_transform, None),
+    ("TransformJobCompletedOrStopped", lambda aws: transform(aws, "fail"), FAILED),
+    ("TransformJobCompletedOrStopped", nothing, MISSING),
 ]
+HAVE = {name for one in api._load_modules().values() for name in getattr(one, "OPERATIONS", {})}
+CASES = [case for case in EVERY if WAITERS[case[0]]["operation"] in HAVE]
 
 
 @pytest.mark.parametrize(("waiter", "make", "end"), CASES)
@@ -112,6 +139,5 @@ def test_a_waiter_ends(
 
 
 def test_every_waiter_of_what_we_have_is_looked_at() -> None:
-    have = {name for one in api._load_modules().values() for name in getattr(one, "OPERATIONS", {})}
-    ours = {name for name, waiter in WAITERS.items() if waiter["operation"] in have}
-    assert ours - {"TransformJobCompletedOrStopped"} == {waiter for waiter, _, _ in CASES}
+    ours = {name for name, waiter in WAITERS.items() if waiter["operation"] in HAVE}
+    assert ours == {waiter for waiter, _, _ in CASES}

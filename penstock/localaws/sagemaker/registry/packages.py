@@ -112,10 +112,11 @@ def _describe(plane: Plane, params: Params) -> Params:
 
 
 def _described(plane: Plane, package: Params) -> Params:
+    """A version has no name of its own: its ARN and its group's name say which it is, and SDK v3 relies on that."""
     described = {
+        "CertifyForMarketplace": False,
         **package["request"],
         **_summary(package),
-        "ModelPackageName": package["name"],
         "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
         "CreatedBy": groups.owner(plane),
         "ApprovalDescription": package.get("approval_description"),
