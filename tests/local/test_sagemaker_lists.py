@@ -13,10 +13,19 @@ from penstock.localaws import control
 from penstock.localaws.sagemaker import api, listing
 from tests.local.conftest import EmbeddedAws, free_port, until
 from tests.local.hosting import Hosting
-from tests.local.job_requests import OVER, new_bucket, processing, shell_training
+from tests.local.job_requests import (
+    OVER,
+    SKLEARN,
+    new_bucket,
+    processing,
+    put,
+    shell_training,
+    source_archive,
+)
 
 MODEL = botocore.loaders.Loader().load_service_model("sagemaker", "service-2")
 FIRST, SECOND, THIRD = "alpha-1", "beta-2", "alpha-3"  # in the order of their creation, ten minutes apart
+SHARED = ("RoleArn", "OutputDataConfig", "ResourceConfig", "StoppingCondition")  # of jobs and definitions
 PLAN = "arn:aws:sagemaker:us-east-1:000000000000:training-plan/mine"
 
 
@@ -32,7 +41,7 @@ class Listed:
 
 
 OLDEST_FIRST = (FIRST, SECOND, THIRD)
-LISTS = [
+EVERY = [
     Listed(
         "ListTrainingJobs",
         "TrainingJobSummaries",
@@ -56,14 +65,27 @@ LISTS = [
         order=OLDEST_FIRST,
     ),
     Listed("ListModelPackages", "ModelPackageSummaryList", "ModelPackageName"),
+    Listed(
+        "ListTransformJobs",
+        "TransformJobSummaries",
+        "TransformJobName",
+        ("Completed", "Failed", "Stopped"),
+    ),
+    Listed(
+        "ListHyperParameterTuningJobs",
+        "HyperParameterTuningJobSummaries",
+        "HyperParameterTuningJobName",
+        ("Completed", "Failed", "Stopped"),
+        (FIRST, THIRD, SECOND),
+    ),
 ]
+HAVE = {name for module in api._load_modules().values() for name in getattr(module, "OPERATIONS", {})}
+LISTS = [of for of in EVERY if of.operation in HAVE]
 ELSEWHERE = {  # not of things that have names and times, or tested with what makes them
     "ListTags",
     "ListExperiments",
     "ListTrials",
     "ListTrialComponents",
-    "ListTransformJobs",
-    "ListHyperParameterTuningJobs",
     "ListTrainingJobsForHyperParameterTuningJob",
 }
 
@@ -120,6 +142,10 @@ def make(aws: EmbeddedAws, bucket: str, name: str, script: str, **environment: s
         ModelPackageName=name, InferenceSpecification={"Containers": [{"Image": "i"}]}
     )
     client.create_model_package(ModelPackageGroupName=name, ModelApprovalStatus="Approved")
+    if "CreateTransformJob" in HAVE:
+        transform(aws, bucket, name)
+    if "CreateHyperParameterTuningJob" in HAVE:
+        tune(aws, bucket, name)
     if name == THIRD:
         client.stop_training_job(TrainingJobName=name)
         client.stop_processing_job(ProcessingJobName=name)
@@ -142,6 +168,60 @@ def checks(member: str) -> Callable[[Check], Check]:
     return note
 
 
+def transform(aws: EmbeddedAws, bucket: str, name: str) -> None:
+    """A batch transform by the model made before; the last one waits until it is stopped."""
+    client = aws.client("sagemaker")
+    put(aws, bucket, f"{name}/in.csv", "wait /nonexistent/file" if name == THIRD else "hello")
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{name}/"}}
+    client.create_transform_job(
+        TransformJobName=name,
+        ModelName=f"x-{name}",
+        TransformInput={"DataSource": source, "ContentType": "text/csv"},
+        TransformOutput={"S3OutputPath": f"s3://{bucket}/out/"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    if name == THIRD:
+        client.stop_transform_job(TransformJobName=name)
+    until(lambda: client.describe_transform_job(TransformJobName=name)["TransformJobStatus"] in OVER)
+
+
+def tune(aws: EmbeddedAws, bucket: str, name: str) -> None:
+    """A tuning of one training job; the second never finds its metric, the last is stopped."""
+    client = aws.client("sagemaker")
+    script = "import time; time.sleep(100)" if name == THIRD else "print('loss = 1;')"
+    put(aws, bucket, f"{name}/source.tar.gz", source_archive(train=script))
+    regex = "never = ([0-9]+);" if name == SECOND else "loss = ([0-9]+);"
+    client.create_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=name,
+        HyperParameterTuningJobConfig={
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+            "ResourceLimits": {"MaxParallelTrainingJobs": 1, "MaxNumberOfTrainingJobs": 1},
+            "ParameterRanges": {
+                "ContinuousParameterRanges": [{"Name": "rate", "MinValue": "0", "MaxValue": "1"}]
+            },
+        },
+        TrainingJobDefinition={
+            **{key: shell_training(bucket, name, "")[key] for key in SHARED},
+            "StaticHyperParameters": {
+                "sagemaker_program": "train.py",
+                "sagemaker_submit_directory": f"s3://{bucket}/{name}/source.tar.gz",
+            },
+            "AlgorithmSpecification": {
+                "TrainingImage": SKLEARN,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [{"Name": "loss", "Regex": regex}],
+            },
+        },
+    )
+    if name == THIRD:
+        client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    described = lambda: client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)  # noqa: E731
+    until(lambda: described()["HyperParameterTuningJobStatus"] in OVER, 60)
+    for one in client.list_training_jobs(NameContains=f"{name}-0")["TrainingJobSummaries"]:
+        client.delete_training_job(TrainingJobName=one["TrainingJobName"])  # the lists are of what we made
+
+
 def members() -> list[tuple[Listed, str]]:
     shapes = MODEL["shapes"]
     return [
@@ -152,9 +232,7 @@ def members() -> list[tuple[Listed, str]]:
 
 
 def test_every_list_the_plane_has_is_looked_at() -> None:
-    modules = api._load_modules().values()
-    have = {name for module in modules for name in getattr(module, "OPERATIONS", {})}
-    lists = {name for name in have if name.startswith("List")}
+    lists = {name for name in HAVE if name.startswith("List")}
     assert lists - ELSEWHERE == {of.operation for of in LISTS}
 
 
@@ -229,7 +307,14 @@ def next_token(furnished: Furnished, of: Listed) -> None:
     seen = [one[of.name].removeprefix("x-") for one in first[of.answer] + second[of.answer]]
     assert seen == [name for name in of.order if name.startswith("alpha")]
     refused(furnished, of, "Invalid NextToken", NextToken="x")
-    refused(furnished, of, "Invalid NextToken", NextToken=first["NextToken"], SortBy="Name")
+    refused(
+        furnished,
+        of,
+        "Invalid NextToken",
+        NextToken=first["NextToken"],
+        SortBy="Name",
+        SortOrder="Descending",
+    )
 
 
 @checks("WarmPoolStatusEquals")

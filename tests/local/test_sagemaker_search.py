@@ -99,6 +99,38 @@ def test_other_kinds(aws: EmbeddedAws) -> None:
     assert client.search(Resource="Endpoint", CrossAccountFilterOption="CrossAccount")["Results"] == []
 
 
+def test_components_of_an_experiment(aws: EmbeddedAws) -> None:
+    client = aws.client("sagemaker")
+    client.create_experiment(ExperimentName="ex", Tags=[{"Key": "a", "Value": "b"}])
+    client.create_trial(TrialName="tr", ExperimentName="ex")
+    for name, rate in (
+        ("slow", {"NumberValue": 0.1}),
+        ("fast", {"NumberValue": 0.9}),
+        ("odd", {"StringValue": "x"}),
+    ):
+        client.create_trial_component(TrialComponentName=name, Parameters={"rate": rate})
+        client.associate_trial_component(TrialComponentName=name, TrialName="tr")
+    client.create_trial_component(TrialComponentName="apart")
+
+    def found(resource: str, *filters: tuple[str, str, str], **params: Any) -> list[dict[str, Any]]:
+        named = [dict(zip(("Name", "Operator", "Value"), one, strict=True)) for one in filters]
+        answer = client.search(Resource=resource, SearchExpression={"Filters": named}, **params)
+        return [record for one in answer["Results"] for record in one.values()]
+
+    inside = ("Parents.ExperimentName", "Equals", "ex")
+    ordered = found("ExperimentTrialComponent", inside, SortBy="Parameters.rate", SortOrder="Descending")
+    assert [one["TrialComponentName"] for one in ordered] == ["odd", "fast", "slow"]
+    assert ordered[0]["Parents"] == [{"TrialName": "tr", "ExperimentName": "ex"}]
+    over = found("ExperimentTrialComponent", inside, ("Parameters.rate", "GreaterThan", "0.5"))
+    assert [one["TrialComponentName"] for one in over] == ["fast"]
+    both = (("DisplayName", "Contains", "a"), ("TrialComponentName", "Contains", "st"))
+    assert [one["TrialComponentName"] for one in found("ExperimentTrialComponent", *both)] == ["fast"]
+    assert [one["TrialName"] for one in found("ExperimentTrial", ("ExperimentName", "Equals", "ex"))] == [
+        "tr"
+    ]
+    assert [one["ExperimentName"] for one in found("Experiment", ("Tags.a", "Equals", "b"))] == ["ex"]
+
+
 def test_suggestions(aws: EmbeddedAws) -> None:
     def suggested(hint: str) -> list[str]:
         query = {"PropertyNameQuery": {"PropertyNameHint": hint}}
@@ -114,7 +146,7 @@ def test_suggestions(aws: EmbeddedAws) -> None:
 @pytest.mark.parametrize(
     ("params", "text"),
     [
-        ({"Resource": "Experiment"}, "Searching for Experiment is not part of the embedded AWS"),
+        ({"Resource": "Project"}, "Searching for Project is not part of the embedded AWS"),
         ({"Resource": "TrainingJob", "SearchExpression": {}}, "You must provide at least one"),
         ({"Resource": "TrainingJob", "SortBy": "Nothing"}, "Unknown property name: Nothing"),
         ({"Resource": "TrainingJob", "NextToken": "x"}, "Invalid NextToken"),

@@ -4,13 +4,16 @@ Every operation lives in one of `_MODULES` (see `plane` for how they plug in).
 """
 
 import asyncio
+import contextlib
 import importlib
 import importlib.util
 import json
 import logging
+import re
 import shutil
 import threading
 import uuid
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from types import ModuleType
@@ -18,6 +21,7 @@ from typing import Any
 
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.execution.place import Place
+from penstock.localaws.sagemaker import limits
 from penstock.localaws.sagemaker.clock import Clock
 from penstock.localaws.sagemaker.events import Publish
 from penstock.localaws.sagemaker.gate import Gate
@@ -40,6 +44,8 @@ _MODULES = (
     "hosting.runtime",
 )
 _THREADS = 16
+_CONTENT_TYPE = "application/x-amz-json-1.1"
+_VERB = re.compile(r"([A-Z][a-z]+)(.*)")
 
 
 class SageMaker:
@@ -54,6 +60,8 @@ class SageMaker:
         self.plane = Plane(place, publish, self.clock)
         self._life = threading.RLock()  # one start, stop or reset at a time
         self._gate = Gate()
+        self._counting = threading.Lock()  # between looking at a quota and using it up
+        limits.configured()  # what is wrong with them is said at the start
         self._modules = _load_modules()
         self._operations: dict[str, Operation] = {}
         for module in self._modules.values():
@@ -97,16 +105,31 @@ class SageMaker:
         if handler is None:
             raise self._unsupported(operation)
         checked = self._model.check(operation, params)
-        with self._gate:
+        limits.check_request(operation, checked)
+        counting = self._counting if operation in limits.QUOTAS else contextlib.nullcontext()
+        with self._gate, counting:
+            limits.check_account(self.plane, operation, checked)
             return handler(self.plane, checked)
 
     def wait_job(self, kind: str, name: str, stop: threading.Event | None = None) -> dict[str, Any]:
         """Block until the job (`training`, `processing`, …) has ended or `stop` is set; returns its Describe answer."""
+        plane = self.plane
         for module in self._modules.values():
             if kind in getattr(module, "WAITS", {}):
-                described: dict[str, Any] = module.WAITS[kind](self.plane, name, stop)
-                return described
+                return self._waited(plane, module.WAITS[kind], name, stop)
         raise ServiceError("UnsupportedOperation", f"The embedded AWS has no {kind} jobs.")
+
+    def _waited(
+        self, plane: Plane, wait: Callable[..., dict[str, Any]], name: str, stop: threading.Event | None
+    ) -> dict[str, Any]:
+        try:
+            return wait(plane, name, stop)
+        except Exception as error:
+            with self._gate:  # a reset under way takes the plane the job was in
+                gone = plane is not self.plane
+            if gone:
+                raise ServiceError("ValidationException", "Requested resource not found.") from error
+            raise
 
     async def handle_request(
         self, method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
@@ -125,6 +148,7 @@ class SageMaker:
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         request_id = str(uuid.uuid4())
         try:
+            _check_protocol(headers)
             status, document = 200, self.call(operation, _parsed(body))
         except ServiceError as refused:
             status, document = refused.status, {"__type": refused.code, "message": refused.message}
@@ -139,7 +163,7 @@ class SageMaker:
             )
             log.error("that was request %s", request_id)
         content = json.dumps(document, default=_epoch).encode()
-        answered = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": request_id}
+        answered = {"Content-Type": _CONTENT_TYPE, "x-amzn-RequestId": request_id}
         return status, answered, content
 
     def _unsupported(self, operation: str) -> ServiceError:
@@ -147,7 +171,7 @@ class SageMaker:
             return ServiceError(
                 "UnsupportedOperation",
                 f"SageMaker's operation {operation} is not part of the embedded AWS. "
-                f"It has: {', '.join(sorted(self._operations))}.",
+                f"It has {_grouped(self._operations)}.",
             )
         return ServiceError("UnknownOperationException", f"SageMaker has no operation {operation!r}.")
 
@@ -162,10 +186,33 @@ def _load_modules() -> dict[str, ModuleType]:
     return found
 
 
+def _check_protocol(headers: dict[str, str]) -> None:
+    """Refuse a request that no SDK sends, and say what it lacks."""
+    if "x-amz-target" not in headers:
+        raise ServiceError(
+            "UnknownOperationException",
+            "The request has no X-Amz-Target header, which names the operation: SageMaker.ListModels.",
+        )
+    given = headers.get("content-type", _CONTENT_TYPE)
+    if not given.startswith("application/x-amz-json-1."):
+        raise ServiceError("UnknownOperationException", f"The Content-Type is {given}, not {_CONTENT_TYPE}.")
+
+
+def _grouped(operations: Iterable[str]) -> str:
+    """Operations by what they are about: `Endpoint (Create, Delete), Model (List)`."""
+    groups: dict[str, set[str]] = {}
+    for operation in operations:
+        verb, noun = _VERB.fullmatch(operation).groups()  # type: ignore[union-attr]  # it matches anything
+        if noun.endswith("s") and noun[:-1] in {_VERB.sub(r"\2", other) for other in operations}:
+            noun = noun[:-1]
+        groups.setdefault(noun or verb, set()).add(verb)
+    return ", ".join(f"{noun} ({', '.join(sorted(verbs))})" for noun, verbs in sorted(groups.items()))
+
+
 def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ServiceError("SerializationException", f"The request body is not JSON: {error}") from error
 
 

@@ -4,7 +4,7 @@ import json
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,20 +17,27 @@ Publish = Callable[[list[dict[str, Any]]], None]
 
 
 class Events:
-    """Puts events of source `aws.sagemaker`; nobody but a service may, so `publish` comes from the server."""
+    """Puts events of source `aws.sagemaker`; nobody but a service may, so `publish` comes from the server.
 
-    def __init__(self, publish: Publish) -> None:
+    `tags_of` knows the tags of an ARN: every event carries those of its resource.
+    """
+
+    def __init__(
+        self, publish: Publish, tags_of: Callable[[str], Mapping[str, str]] = lambda _arn: {}
+    ) -> None:
         self._publish = publish
+        self._tags_of = tags_of
         self._queue: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def put(self, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
         """Send an event soon; datetimes in `detail` become epoch milliseconds, as SageMaker's events have them."""
+        tagged = {**detail, "Tags": dict(self._tags_of(resources[0])) if resources else {}}
         entry = {
             "Source": "aws.sagemaker",
             "DetailType": detail_type,
-            "Detail": json.dumps(detail, default=_milliseconds),
+            "Detail": json.dumps(tagged, default=_milliseconds),
             "Resources": resources,
         }
         with self._lock:
@@ -70,5 +77,5 @@ class Events:
 
 def _milliseconds(value: Any) -> int:
     if isinstance(value, datetime):
-        return int(value.timestamp() * 1000)
+        return round(value.timestamp() * 1000)
     raise TypeError(f"{value!r} cannot be sent in an event")

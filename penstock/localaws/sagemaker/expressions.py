@@ -17,6 +17,16 @@ _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     "LessThan": lambda one, other: one < other,
     "LessThanOrEqualTo": lambda one, other: one <= other,
 }
+# Of experiments, trials and components these may be asked for Contains several times.
+_MANY_CONTAIN = (
+    "DisplayName",
+    "ExperimentName",
+    "TrialName",
+    "TrialComponentName",
+    "Tags",
+    "InputArtifacts",
+    "OutputArtifacts",
+)
 _OF_TEXT = ("Contains", "In")
 
 
@@ -28,7 +38,7 @@ def condition(expression: Record | None, schema: Schema) -> Condition:
         raise _invalid(
             f"A SearchExpression may have at most {_MOST} filters, nested filters and subexpressions."
         )
-    if _contains(expression) > 1:
+    if _contains(expression, schema) > 1:
         raise _invalid("'CONTAINS' operator usage limit of 1 exceeded.")
     return _expression(expression, schema)
 
@@ -59,8 +69,11 @@ def _count(expression: Record) -> int:
     return len(_parts(expression))
 
 
-def _contains(expression: Record) -> int:
-    return sum(kind == "filter" and one.get("Operator") == "Contains" for kind, one in _parts(expression))
+def _contains(expression: Record, schema: Schema) -> int:
+    """How many filters ask for Contains where AWS takes only one of them."""
+    filters = [one for kind, one in _parts(expression) if kind == "filter"]
+    free = _MANY_CONTAIN if schema.of_experiments else ()
+    return sum(one.get("Operator") == "Contains" and not one["Name"].startswith(free) for one in filters)
 
 
 def _nested(nested: Record, schema: Schema) -> Condition:
@@ -98,10 +111,10 @@ def _matching(found: Property, name: str, operator: str, text: str) -> Callable[
     if operator in _ORDERED and found.type in (TEXT, FLAG):
         raise _invalid(f"The operator {operator} is not supported for the property {name}.")
     if operator == "Contains":
-        return lambda value: text in value
+        return lambda value: text in str(value)
     if operator == "In":
         allowed = {one.strip() for one in text.split(",")}
-        return lambda value: value in allowed
+        return lambda value: str(value) in allowed
     compare = _ORDERED.get(operator, lambda one, other: one == other)
     return _comparing(found.type, name, text, compare, exact=operator not in _ORDERED)
 
@@ -132,7 +145,7 @@ def _setting(name: str, text: str, compare: Callable[[Any, Any], bool], exact: b
         return lambda value: compare(value, text)
     whole = wanted.is_integer() and not any(mark in text.lower() for mark in ".e")
 
-    def matches(value: str) -> bool:
+    def matches(value: str | float) -> bool:
         try:
             has = float(value)
             return compare(int(has) if whole else has, wanted)

@@ -44,7 +44,7 @@ class Plane:
         self.store = Store(place.root / "store.sqlite")
         self._clients = Clients(place)
         self.execution = Execution(place, self._clients)
-        self.events = Events(publish)
+        self.events = Events(publish, lambda arn: self.store.get("tags", arn) or {})
         self._parts: dict[Any, Any] = {}
         self._lock = threading.RLock()
 

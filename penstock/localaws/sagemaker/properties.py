@@ -2,7 +2,8 @@
 
 A name is a path of members (`AlgorithmSpecification.TrainingImage`), through lists without an index
 (`InputDataConfig.ChannelName`: of any channel); what follows a map's name is its key (`HyperParameters.a.b`). Besides
-members there are `Tags.<key>` and, for training jobs, `Metrics.<name>`, the metric's last value.
+members there are `Tags.<key>` and, for training jobs, `Metrics.<name>`, the metric's last value; for trial components
+`Metrics.<name>.<statistic>` (min, max, avg, last, stddev, count) and `Parameters.<name>`.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,15 @@ _TYPES = {
 _EVERY = "[]"  # a step: into each item of a list
 _DEEPEST = 6  # members below that are not suggested
 # Lists of pairs that count as maps: (member that holds them, key, value, type), by the word in front of the name.
+_STATISTICS = {
+    "min": "Min",
+    "max": "Max",
+    "avg": "Avg",
+    "last": "Last",
+    "stddev": "StdDev",
+    "count": "Count",
+}
+_PARAMETER = "TrialComponentParameterValue"
 _PAIRS = {
     "Tags": ("Tags", "Key", "Value", TEXT),
     "Metrics": ("FinalMetricDataList", "MetricName", "Value", NUMBER),
@@ -34,20 +44,24 @@ _PAIRS = {
 class Property:
     """How to read one property of a described resource; `pair` is (key's member, key, value's member) or None.
 
-    `type` is one of TEXT, NUMBER, TIME, FLAG, SETTING: a setting is text that may be compared as a number.
+    `type` is one of TEXT, NUMBER, TIME, FLAG, SETTING: a setting is text that may be compared as a number. Where the
+    value is a structure, the first of the members `within` that it has is meant.
     """
 
     type: str
     steps: tuple[str, ...]
     pair: tuple[str, str, str] | None = None
+    within: tuple[str, ...] = ()
 
     def read(self, record: Any) -> list[Any]:
         """Its values, none when the resource does not have it."""
         found = list(_walk(record, self.steps))
-        if self.pair is None:
-            return [one for one in found if one is not None]
-        key_member, key, value_member = self.pair
-        return [one[value_member] for one in found if one.get(key_member) == key]
+        if self.pair is not None:
+            key_member, key, value_member = self.pair
+            return [one[value_member] for one in found if one.get(key_member) == key and value_member in one]
+        if self.within:
+            found = [next((one[name] for name in self.within if name in one), None) for one in found]
+        return [one for one in found if one is not None]
 
 
 def _walk(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
@@ -66,6 +80,7 @@ class Schema:
     def __init__(self, service: dict[str, Any], root: str, inner: str | None = None) -> None:
         self._shapes: dict[str, Any] = service["shapes"]
         self._root = root
+        self.of_experiments = root in ("Experiment", "Trial", "TrialComponent")
         self._inner = inner
 
     def property(self, name: str) -> Property:
@@ -103,7 +118,17 @@ class Schema:
             inner = Schema({"shapes": self._shapes}, self._shapes[root]["members"][first]["shape"])
             found = inner._named(rest, inner._root)
             return found and Property(found.type, (first, *found.steps), found.pair)
+        if first == "Metrics" and root == "TrialComponent":
+            return self._statistic(rest)
         return self._member(name, root)
+
+    def _statistic(self, name: str) -> Property | None:
+        """A trial component's metric: its name may have dots, the statistic comes last."""
+        metric, _, statistic = name.rpartition(".")
+        member = _STATISTICS.get(statistic.lower())
+        if not metric or member is None:
+            return None
+        return Property(NUMBER, ("Metrics", _EVERY), ("MetricName", metric, member))
 
     def _member(self, name: str, root: str) -> Property | None:
         shape, steps = self._descend(self._shapes[root], name.split("."))
@@ -111,6 +136,8 @@ class Schema:
             return None
         if shape["type"] == "list":
             shape, steps = self._shapes[shape["member"]["shape"]], (*steps, _EVERY)
+        if shape is self._shapes.get(_PARAMETER):
+            return Property(SETTING, steps, within=("NumberValue", "StringValue"))
         kind = SETTING if steps[0] == "HyperParameters" else _TYPES.get(shape["type"], "structure")
         return Property(kind, steps)
 

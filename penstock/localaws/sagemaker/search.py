@@ -51,6 +51,11 @@ _RESOURCES = {
         "tuning.operations",
         "HyperParameterTuningJobSearchEntity",
     ),
+    "Experiment": _Resource("experiment", "Experiment", "experiments.operations", "Experiment"),
+    "ExperimentTrial": _Resource("experiment-trial", "Trial", "experiments.operations", "Trial"),
+    "ExperimentTrialComponent": _Resource(
+        "experiment-trial-component", "TrialComponent", "experiments.operations", "TrialComponent"
+    ),
     "Endpoint": _Resource("endpoint", "Endpoint", "hosting.operations", "Endpoint"),
     "Model": _Resource("model", "Model", "hosting.operations", "ModelDashboardModel", inner="Model"),
     "ModelPackage": _Resource("model-package", "ModelPackage", "registry", "ModelPackage"),
@@ -79,7 +84,7 @@ def search(plane: Plane, params: Record) -> Record:
         params.get("NextToken"),
     )
     answer: Record = {
-        "Results": [{params["Resource"]: one} for one in shown],
+        "Results": [{resource.noun: one} for one in shown],
         "TotalHits": {"Value": len(found), "Relation": "EqualTo"},
     }
     return answer if token is None else {**answer, "NextToken": token}
@@ -111,13 +116,16 @@ def _resource(name: str) -> tuple[_Resource, Operation]:
 def _records(plane: Plane, resource: _Resource, describe: Operation) -> list[Record]:
     """Every resource of the kind that is there still when it is described."""
     found = []
-    for name, _ in plane.store.all(resource.kind):
+    for name, document in plane.store.all(resource.kind):
         try:
             described = describe(plane, {f"{resource.noun}Name": name})
         except ServiceError:
             continue  # deleted meanwhile
         tagged = tags.of(plane, described[f"{resource.noun}Arn"])
-        found.append(_shown(plane, resource, described | ({"Tags": tagged} if tagged else {})))
+        described |= {"Tags": tagged} if tagged else {}
+        if resource.noun == "TrialComponent":
+            described |= _parents(plane, document)
+        found.append(_shown(plane, resource, described))
     return found
 
 
@@ -130,6 +138,13 @@ def _shown(plane: Plane, resource: _Resource, described: Record) -> Record:
         using = _endpoints_of(plane, described["ModelName"])
         return {"Model": model, "Endpoints": using} if using else {"Model": model}
     return {key: value for key, value in described.items() if key in members}
+
+
+def _parents(plane: Plane, component: Record) -> Record:
+    """The trials a component is in, and their experiments."""
+    trials = [plane.store.get("experiment-trial", name) for name in component.get("trials", [])]
+    found = [{key: one[key] for key in ("TrialName", "ExperimentName")} for one in trials if one is not None]
+    return {"Parents": found} if found else {}
 
 
 def _endpoints_of(plane: Plane, model: str) -> list[Record]:

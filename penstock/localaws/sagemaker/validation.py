@@ -6,6 +6,7 @@ operation is compiled once. A constraint AWS states as a pattern that Python's `
 """
 
 import functools
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ Params = dict[str, Any]
 Check = Callable[[Any, str], Iterator[str]]
 
 _LONGEST_MATCHED = 20_000  # a longer value has broken its length already; do not let a pattern chew on it
+_FIRST_MOMENT, _LAST_MOMENT = -62_135_596_800, 253_402_300_799  # epoch seconds: the years 1 and 9999
 _CLASSES = {
     r"\p{L}": r"\w",
     r"\p{N}": r"\w",
@@ -232,6 +234,10 @@ _TYPES: dict[str, tuple[Any, str]] = {
 }
 
 
+def _is_moment(value: Any, named: str) -> bool:
+    return named != "Timestamp" or _FIRST_MOMENT <= value <= _LAST_MOMENT
+
+
 _JSON_TYPES: dict[type, str] = {
     str: "STRING_VALUE",
     bool: "TRUE_VALUE",
@@ -243,8 +249,12 @@ _JSON_TYPES: dict[type, str] = {
 
 
 def _expect(value: Any, types: Any, named: str, path: str) -> None:
-    """Refuse a value of another JSON type, as the service's parser does before it validates."""
-    if isinstance(value, types) and (named == "Boolean" or not isinstance(value, bool)):
+    """Refuse a value of another JSON type, as the service's parser does before it validates.
+
+    So is a number that is none (NaN, 1e999), and a time outside the years 1 to 9999.
+    """
+    right = isinstance(value, types) and (named == "Boolean" or not isinstance(value, bool))
+    if right and (not isinstance(value, float) or math.isfinite(value)) and _is_moment(value, named):
         return
     given = _JSON_TYPES.get(type(value), "NULL_VALUE")
     where = f" (at '{path}')" if path else ""

@@ -177,6 +177,33 @@ def test_fifty_parts_and_not_one_more(count: int, fits: bool) -> None:
             condition(expression, SCHEMA)
 
 
+COMPONENT = {
+    "Metrics": [{"MetricName": "val.auc", "Max": 0.9, "Last": 0.7, "Count": 3}],
+    "Parameters": {"rate": {"NumberValue": 0.5}, "mode": {"StringValue": "fast"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "value", "expected"),
+    [
+        ("Metrics.val.auc.max", "GreaterThan", "0.8", True),
+        ("Metrics.val.auc.last", "GreaterThan", "0.8", False),
+        ("Metrics.val.auc.count", "Equals", "3", True),
+        ("Metrics.val.auc.min", "Exists", None, False),
+        ("Parameters.rate", "LessThan", "0.6", True),
+        ("Parameters.rate", "Contains", "0.5", True),
+        ("Parameters.mode", "Equals", "fast", True),
+        ("Parameters.mode", "LessThan", "3", False),
+        ("Parameters.other", "Exists", None, False),
+    ],
+)
+def test_a_filter_on_a_trial_component(name: str, operator: str, value: str | None, expected: bool) -> None:
+    schema = Schema(validation.service(), "TrialComponent")
+    assert condition({"Filters": [filtered(name, operator, value)]}, schema)(COMPONENT) is expected
+    with pytest.raises(ServiceError, match="Unknown property name"):
+        schema.property("Metrics.val.auc.median")
+
+
 def test_every_suggested_name_is_a_property() -> None:
     names = SCHEMA.names()
     assert {"TrainingJobName", "InputDataConfig.DataSource.S3DataSource.S3Uri"} <= set(names)

@@ -86,3 +86,19 @@ def test_letters_of_any_language_are_letters() -> None:
     tags = [{"Key": "größe", "Value": "値"}]
     arn = "arn:aws:sagemaker:us-east-1:000000000000:training-job/a"
     assert MODEL.check("AddTags", {"ResourceArn": arn, "Tags": tags})["Tags"] == tags
+
+
+@pytest.mark.parametrize("value", [1e18, -1e18, float("inf"), float("nan"), 253_402_300_800])
+def test_a_time_outside_the_calendar(value: float) -> None:
+    assert refused("ListModels", {"CreationTimeAfter": value}).code == "SerializationException"
+
+
+def test_the_first_and_the_last_moment() -> None:
+    params = {"CreationTimeAfter": -62_135_596_800, "CreationTimeBefore": 253_402_300_799}
+    assert MODEL.check("ListModels", params) == params
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_number_that_is_none(value: float) -> None:
+    request = {"TrialComponentName": "a", "Parameters": {"a": {"NumberValue": value}}}
+    assert refused("CreateTrialComponent", request).code == "SerializationException"
