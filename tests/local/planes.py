@@ -14,14 +14,8 @@ from tests.local.conftest import EmbeddedAws, until
 OVER = ("Completed", "Failed", "Stopped")
 
 
-class Events:
-    """Where events go: kept."""
-
-    def __init__(self) -> None:
-        self.entries: list[dict[str, Any]] = []
-
-    def __call__(self, entries: list[dict[str, Any]]) -> None:
-        self.entries += entries
+def unheard(_entries: list[dict[str, Any]]) -> None:
+    """Where events go: nobody listens."""
 
 
 class Jobs:
@@ -67,7 +61,7 @@ def place(aws: EmbeddedAws, root: Path) -> Place:
 def plane(aws: EmbeddedAws, root: Path, mode: str | None = None) -> Iterator[Jobs]:
     """A started plane below `root`; stopped at the end."""
     where = place(aws, root)
-    made = SageMaker(where, publish=Events())
+    made = SageMaker(where, publish=unheard)
     if mode is not None:
         made.plane.execution = Execution(where, Clients(where), mode=mode, clock=made.plane.clock)
     made.start()

@@ -183,11 +183,12 @@ def test_a_prefix_without_objects_is_refused(embedded_aws: EmbeddedAws) -> None:
     bucket = make.new_bucket(embedded_aws)
     request = make.shell_training(bucket, make.new_name(), "true")
     request["InputDataConfig"] = [make.channel("train", f"s3://{bucket}/nothing/")]
-    assert refused(embedded_aws, request) == (
-        "ValidationException",
+    code, message = refused(embedded_aws, request)
+    assert code == "ValidationException"
+    assert message == (
         f'No S3 objects found under S3 URL "s3://{bucket}/nothing/" given in input data source. Please ensure that '
         "the bucket exists in the selected region (us-east-1), that objects exist under that S3 prefix, and that the "
-        f'role "{make.ROLE}" has "s3:ListBucket" permissions on bucket "{bucket}".',
+        f'role "{make.ROLE}" has "s3:ListBucket" permissions on bucket "{bucket}".'
     )
     request["InputDataConfig"] = [make.channel("train", "s3://there-is-no-such-bucket/x")]
     assert "The specified bucket does not exist" in refused(embedded_aws, request)[1]

@@ -215,7 +215,7 @@ def handle(job: Job, event: Event) -> Outcome:
 def failed_by_restart(job: Job, at: float, again: bool = False) -> Job:
     """What a job is that was under way when the server died; `again`: it may be tried once more."""
     if again and job.status is Status.IN_PROGRESS:
-        return _enter(replace(job, attempts=job.attempts + 1), Secondary.RESTARTING, at)
+        return _enter(replace(job, attempts=job.attempts + 1, failure=None), Secondary.RESTARTING, at)
     return handle(job, Broken(at, INTERNAL_ERROR))[0]
 
 

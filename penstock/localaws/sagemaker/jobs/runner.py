@@ -53,7 +53,7 @@ class Runner:
 
     def __init__(self, plane: Plane, machine: Machine | None = None) -> None:
         self._plane = plane
-        self._machine = machine or Machine(plane.place.root)
+        self.machine = machine or Machine(plane.place.root)
         self._changed = threading.Condition(threading.RLock())
         self._live: dict[Key, Live] = {}
         self._line = Line()
@@ -184,7 +184,7 @@ class Runner:
     def _admit(self) -> None:
         """Give free places to those in front, while the machine bears it."""
         while self._taken < self._places and not self._closing and (first := self._line.first()) is not None:
-            shortage = self._machine.shortage()
+            shortage = self.machine.shortage()
             if shortage is not None:
                 self._settle(first.kind, first.name, lifecycle.Queued(self._plane.clock.now(), shortage))
                 self._wake_keeper()
