@@ -78,7 +78,7 @@ class Runner:
                 self._settle(kind, name, asked)
                 return True
             live = self._live.get((kind.name, name))
-            if live is None:
+            if live is None or live.record.job.over:
                 return False
             self.post(live, asked)
             return True

@@ -77,6 +77,7 @@ class TrainingWork:
         self._restore_checkpoints()
         if argv[-1] == _SCRIPT_MODE:
             self._unpack_source()
+            self._mirror_intermediate_output()
 
     def start(self, threads: int) -> Cluster:
         """Start every host."""
@@ -141,6 +142,14 @@ class TrainingWork:
             for seat in self._seats:
                 transfers.extract_tar(archive, seat.ml / "code")
             archive.unlink()
+
+    def _mirror_intermediate_output(self) -> None:
+        """What a script writes to output/intermediate is uploaded while it runs, if it names a place for it."""
+        given = _plain(_setting(self._request, "sagemaker_s3_output"))
+        if given.startswith("s3://"):
+            uri = f"{given.rstrip('/')}/{self._record.name}/output/intermediate"
+            for seat in self._seats:
+                self._mirrors.append(Mirror(self._s3, seat.ml / "output/intermediate", uri, deletes=False))
 
     def _restore_checkpoints(self) -> None:
         config = self._request.get("CheckpointConfig")
