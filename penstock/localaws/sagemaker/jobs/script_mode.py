@@ -3,7 +3,7 @@
 Standard library only; started by path with the job's Python. The platform has unpacked the source into /opt/ml/code.
 Follows sagemaker-training 5: hyperparameters JSON-decoded, sorted arguments, the same environment, and the same text
 in /opt/ml/output/failure when the script leaves none. A source with a setup.py is installed and run as a module, a name
-that does not end in .py is a command; `torch_distributed` starts through torchrun. MPI and parameter servers are refused.
+that does not end in .py is a command, `torch_distributed` starts through torchrun; MPI and the like are refused.
 """
 
 import importlib.util
