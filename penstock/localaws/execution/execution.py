@@ -86,9 +86,9 @@ class Execution:
             else:
                 process.kill()
         for process in running:
-            if process.wait(_STOP_SECONDS / 2) is None:
-                process.kill()
-            if process.wait(_STOP_SECONDS / 2) is None:
+            if process.wait(grace) is None:
+                process.kill()  # the clock that counts its grace may stand still
+            if process.wait(_STOP_SECONDS) is None:
                 log.error("process %d did not end", process.pid)
         self.logs.close()
 

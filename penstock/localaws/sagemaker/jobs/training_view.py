@@ -57,14 +57,16 @@ def describe(record: Record) -> Document:
 
 def _asked(request: Document) -> Document:
     """The request with AWS's defaults."""
-    profiler = request.get("ProfilerConfig", {})
     asked = {
         **dict.fromkeys(_FLAGS, False),
-        "ProfilingStatus": "Enabled" if profiler and not profiler.get("DisableProfiler") else "Disabled",
         **{key: value for key, value in request.items() if key not in _NOT_SHOWN},
         "StoppingCondition": {"MaxRuntimeInSeconds": DAY, **request.get("StoppingCondition", {})},
         "OutputDataConfig": {"CompressionType": "GZIP", **request["OutputDataConfig"]},
     }
+    if "ProfilerConfig" in request:
+        asked["ProfilingStatus"] = (
+            "Disabled" if request["ProfilerConfig"].get("DisableProfiler") else "Enabled"
+        )
     if "InputDataConfig" in request:
         defaults = {"CompressionType": "None", "RecordWrapperType": "None"}
         asked["InputDataConfig"] = [{**defaults, **channel} for channel in request["InputDataConfig"]]
