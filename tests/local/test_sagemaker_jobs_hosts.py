@@ -8,7 +8,7 @@ import pytest
 
 from penstock.localaws.execution.execution import probe
 from tests.local import job_requests as make
-from tests.local.conftest import EmbeddedAws
+from tests.local.conftest import EmbeddedAws, until
 
 JAILED = pytest.mark.skipif(probe(sys.executable) == "plain", reason="this machine allows no namespaces")
 SEES = """
@@ -140,6 +140,37 @@ def test_the_first_host_that_fails_ends_the_job(embedded_aws: EmbeddedAws) -> No
     described = make.trained(embedded_aws, request)
     assert described["TrainingJobStatus"] == "Failed"
     assert described["FailureReason"] == "AlgorithmError: the second host cannot, exit code: 3"
+
+
+SAVES = """
+import os, signal, sys, time
+def end(*_):
+    open(os.environ["SM_MODEL_DIR"] + "/" + os.environ["SM_CURRENT_HOST"], "w").write("saved")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+while True:
+    time.sleep(0.05)
+"""
+
+
+def test_a_stop_reaches_every_host(embedded_aws: EmbeddedAws) -> None:
+    client, bucket, name = embedded_aws.client("sagemaker"), make.new_bucket(embedded_aws), make.new_name()
+    client.create_training_job(**several(make.script_training(embedded_aws, bucket, name, SAVES), 2))
+
+    def both_are_ready() -> bool:
+        try:
+            return make.lines(embedded_aws, name).count("ready") == 2
+        except embedded_aws.client("logs").exceptions.ResourceNotFoundException:
+            return False
+
+    until(both_are_ready)
+    client.stop_training_job(TrainingJobName=name)
+    assert make.training_over(embedded_aws, name)["TrainingJobStatus"] == "Stopped"
+    assert make.tar_content(embedded_aws, bucket, f"models/{name}/output/model.tar.gz") == {
+        "algo-1": "saved",
+        "algo-2": "saved",
+    }
 
 
 def test_a_channel_may_be_for_one_group_of_instances(embedded_aws: EmbeddedAws) -> None:

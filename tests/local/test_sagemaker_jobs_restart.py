@@ -139,6 +139,16 @@ def test_the_profiler_of_a_running_job_can_be_changed(jobs: Jobs, embedded_aws: 
             "Member must satisfy enum value set",
         ),
         (
+            {"InputDataConfig": [make.channel(f"c{n}", "s3://bucket/x") for n in range(21)]},
+            "ValidationException",
+            "Member must have length less than or equal to 20",
+        ),
+        (
+            {"InputDataConfig": [make.channel("twice", "s3://bucket/x")] * 2},
+            "ValidationException",
+            "Channel names must be unique",
+        ),
+        (
             {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 0, "VolumeSizeInGB": 1}},
             "ValidationException",
             "InstanceCount must be at least 1",

@@ -1,5 +1,6 @@
 """Metrics read from a job's lines by the regular expressions of MetricDefinitions."""
 
+import math
 import re
 import threading
 from typing import Any
@@ -62,6 +63,7 @@ def _value(match: re.Match[str]) -> float | None:
     if match.re.groups < 1:
         return None
     try:
-        return float(match[1])
+        value = float(match[1])
     except (TypeError, ValueError):
         return None
+    return value if math.isfinite(value) else None  # CloudWatch takes no NaN

@@ -8,18 +8,17 @@ in line, first in first out, and so does everybody while the machine is short of
 import dataclasses
 import logging
 import os
-import queue
 import shutil
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from penstock.localaws.sagemaker.faults import JobFault
 from penstock.localaws.sagemaker.jobs import lifecycle
 from penstock.localaws.sagemaker.jobs.capacity import Machine
 from penstock.localaws.sagemaker.jobs.lifecycle import Event, Instruction, Job
+from penstock.localaws.sagemaker.jobs.live import Live
 from penstock.localaws.sagemaker.jobs.waiting import Key, Line, Waiting
-from penstock.localaws.sagemaker.jobs.work import Kind, Record, Running, Work
+from penstock.localaws.sagemaker.jobs.work import Kind, Record, Work
 from penstock.localaws.sagemaker.plane import Plane
 
 log = logging.getLogger("penstock.localaws.sagemaker")
@@ -27,25 +26,6 @@ _ENDED_WAIT_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 1.0  # while the machine is short of something
 _LONGEST_REST = 3600.0
 _THREAD_SECONDS = 10.0  # a download under way when everything is reset
-
-
-class Live:
-    """A job with a place: its record, its thread's instructions and, while it runs, what runs."""
-
-    def __init__(self, kind: Kind, record: Record, work: Work, directory: Path) -> None:
-        self.kind = kind
-        self.record = record
-        self.work = work
-        self.directory = directory
-        self.todo: queue.SimpleQueue[Instruction] = queue.SimpleQueue()
-        self.running: Running | None = None
-        self.terminated = False
-        self.ended = threading.Event()
-
-    @property
-    def key(self) -> Key:
-        """Kind and name."""
-        return self.record.kind, self.record.name
 
 
 class Runner:
@@ -304,12 +284,8 @@ class Runner:
 
     def _limit(self, live: Live) -> None:
         """Ends a job that runs too long or, with the time it waited, has taken too long."""
-        request, clock = live.record.request, self._plane.clock
-        seconds, waited = live.kind.max_runtime(request), False
-        patience = live.kind.patience(request)
-        if patience is not None and patience.whole:
-            left = live.record.job.created + patience.seconds - clock.now()
-            seconds, waited = min(seconds, left), left < seconds
+        clock = self._plane.clock
+        seconds, waited = live.time_left(clock.now())
         if not clock.wait(seconds, until=lambda: live.ended.is_set() or self._closing):
             self.post(live, lifecycle.TimeOver(clock.now(), waited))
 

@@ -1,8 +1,11 @@
 """Training jobs: the /opt/ml of each of their hosts, their command, their artefacts."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from penstock.localaws.execution.environment import job_environment
 from penstock.localaws.execution.process import Process, ProcessSpec
@@ -27,6 +30,8 @@ from penstock.localaws.sagemaker.jobs.runner import Runner
 from penstock.localaws.sagemaker.jobs.seats import Seat
 from penstock.localaws.sagemaker.jobs.work import Document, Kind, Patience, Record, exit_failure, read_text
 from penstock.localaws.sagemaker.plane import Plane
+
+log = logging.getLogger("penstock.localaws.sagemaker")
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _SCRIPT_MODE = str(Path(__file__).with_name("script_mode.py"))
@@ -208,14 +213,19 @@ class TrainingWork:
             {"MetricName": name, "Value": value, "Timestamp": names.moment(at), "Dimensions": dimension}
             for name, value, at in self._metrics.points
         ]
-        for start in range(0, len(data), 1000):
-            self._plane.client("cloudwatch").put_metric_data(
-                Namespace=_NAMESPACE, MetricData=data[start : start + 1000]
-            )
+        try:
+            for start in range(0, len(data), 1000):
+                self._plane.client("cloudwatch").put_metric_data(
+                    Namespace=_NAMESPACE, MetricData=data[start : start + 1000]
+                )
+        except (ClientError, BotoCoreError) as error:  # what a job has learned does not depend on its charts
+            log.warning("metrics of %s did not reach CloudWatch: %s", self._record.name, error)
 
     def extras(self) -> Document:
-        """The metrics' last values."""
-        return {"metrics": self._metrics.final()}
+        """The metrics' last values, and that none of its instances is kept, if it asked for that."""
+        kept = self._request["ResourceConfig"].get("KeepAlivePeriodInSeconds")
+        pool = {"WarmPoolStatus": training_view.NOT_KEPT} if kept else {}
+        return {"metrics": self._metrics.final(), **pool}
 
     def points(self) -> list[Point]:
         """Every metric value so far, oldest first."""

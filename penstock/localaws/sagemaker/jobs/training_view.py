@@ -10,6 +10,10 @@ from penstock.localaws.sagemaker.jobs import lifecycle
 from penstock.localaws.sagemaker.jobs.work import Document, Record
 
 DAY = 86_400
+NOT_KEPT: Document = {
+    "Status": "Terminated",
+    "ResourceRetainedBillableTimeInSeconds": 0,
+}  # a warm pool, afterwards
 _NOT_SHOWN = ("Tags", "SessionChainingConfig")
 _FLAGS = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
 
@@ -79,7 +83,7 @@ def _warm_pool(record: Record) -> Document | None:
         return None
     if not record.job.over:
         return {"Status": "InUse"}
-    return {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 0}
+    return dict(NOT_KEPT)
 
 
 def _transition(one: lifecycle.Transition) -> Document:
