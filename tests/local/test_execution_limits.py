@@ -1,5 +1,6 @@
 """Processes with limits, names of their own and directories they can only read: really run."""
 
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -123,6 +124,22 @@ def test_a_directory_may_be_read_only(mode: str, place: Place, tmp_path: Path) -
         "a",
     )
     execution.close()
+
+
+@JAILED
+@pytest.mark.parametrize("mode", ["pid", "mount"])
+def test_a_process_without_network_reaches_only_itself(mode: str, place: Place) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as outside:
+        tries = (
+            "import socket\n"
+            "own = socket.create_server(('127.0.0.1', 0))\n"
+            "socket.create_connection(own.getsockname()).close(); print('itself')\n"
+            f"print(socket.socket().connect_ex(('127.0.0.1', {outside.getsockname()[1]})) != 0)"
+        )
+        execution = Execution(place, Clients(place), mode=mode)
+        process, lines = python(execution, tries, network=False)
+        assert (process.wait(20), lines) == (0, ["itself", "True"])
+        execution.close()
 
 
 def test_the_time_before_the_kill_is_the_clocks(place: Place) -> None:

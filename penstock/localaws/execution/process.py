@@ -34,8 +34,8 @@ class ProcessSpec:
 
     Limits: `memory_limit` is what the whole tree may have resident, in bytes; `disk_limit` is a directory and the bytes
     that may be below it. Over either the tree is killed, and `Process.killed_for` says why; memory is watched on Linux
-    only. Where the process has a mount namespace, it calls its machine `hostname`, sees `hosts_file` as /etc/hosts, and
-    cannot write below the paths `read_only` (as it sees them).
+    only. Where the process has a mount namespace, it calls its machine `hostname`, sees `hosts_file` as /etc/hosts,
+    cannot write below the paths `read_only` (as it sees them), and without `network` reaches nobody but itself.
     """
 
     argv: tuple[str, ...]
@@ -52,12 +52,14 @@ class ProcessSpec:
     hostname: str = ""
     hosts_file: Path | None = None
     read_only: tuple[str, ...] = ()
+    network: bool = True
 
     @property
     def setup(self) -> str:
         """What the guard is to arrange, as it reads it."""
         wishes = [("hostname", self.hostname), ("hosts", str(self.hosts_file or ""))]
         wishes += [("read", path) for path in self.read_only]
+        wishes += [] if self.network else [("network", "none")]
         return "\n".join(f"{name}={value}" for name, value in wishes if value)
 
 

@@ -75,8 +75,16 @@ class ProcessingWork:
             **self._request.get("Environment", {}),
         }
         stream = f"{self._record.name}/{seat.host.name}-{int(self._plane.clock.now())}"
-        log = (LOG_GROUP, stream)
-        return ProcessSpec(self._command(), env, "/opt/ml", log=log, escape_tabs=True, **seat.limits())
+        isolated = self._request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
+        return ProcessSpec(
+            self._command(),
+            env,
+            "/opt/ml",
+            log=(LOG_GROUP, stream),
+            escape_tabs=True,
+            network=len(self._seats) > 1 or not isolated,
+            **seat.limits(),
+        )
 
     def _download(self, source: Document) -> None:
         targets = [_inside(seat, source["LocalPath"]) for seat in self._seats]

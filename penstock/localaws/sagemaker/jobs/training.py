@@ -104,6 +104,8 @@ class TrainingWork:
             escape_tabs=True,
             on_line=self._read_metrics,
             read_only=channels.read_only(self._request, seat),
+            # Hosts of one job may always speak to each other, so only a job of one host can be kept to itself.
+            network=len(self._seats) > 1 or not self._request.get("EnableNetworkIsolation"),
             **seat.limits(),
         )
 
