@@ -212,3 +212,37 @@ def test_a_processing_job_of_two_hosts_shares_its_input(embedded_aws: EmbeddedAw
     assert described["ProcessingJobStatus"] == "Completed", described
     found = embedded_aws.client("s3").list_objects_v2(Bucket=bucket, Prefix="out/")["Contents"]
     assert sorted(one["Key"] for one in found) == ["out/a.csv", "out/b.csv"]
+
+
+TRAINS = """
+import os, socket, sys, time
+import numpy as np, xgboost as xgb
+from xgboost import collective
+from xgboost.tracker import RabitTracker
+me = os.environ["SM_CURRENT_HOST"]
+if me == "algo-1":
+    tracker = RabitTracker(host_ip=socket.gethostbyname("algo-1"), n_workers=2, port=9099, sortby="task")
+    tracker.start()
+while True:
+    try:
+        socket.create_connection(("algo-1", 9099)).close()
+        break
+    except ConnectionRefusedError:
+        time.sleep(0.05)
+with collective.CommunicatorContext(
+    dmlc_communicator="rabit", dmlc_tracker_uri=socket.gethostbyname("algo-1"), dmlc_tracker_port=9099
+):
+    total = collective.allreduce(np.array([int(me[-1])]), collective.Op.SUM)
+    open(f"{os.environ['SM_MODEL_DIR']}/{me}", "w").write(f"{collective.get_world_size()} {total[0]}")
+"""
+
+
+@JAILED
+@pytest.mark.slow
+def test_xgboost_trains_on_two_hosts_at_once(embedded_aws: EmbeddedAws) -> None:
+    bucket, name = make.new_bucket(embedded_aws), make.new_name()
+    request = several(make.script_training(embedded_aws, bucket, name, TRAINS), 2)
+    described = make.trained(embedded_aws, request)
+    assert described["TrainingJobStatus"] == "Completed", described
+    files = make.tar_content(embedded_aws, bucket, f"models/{name}/output/model.tar.gz")
+    assert files == {"algo-1": "2 3", "algo-2": "2 3"}
