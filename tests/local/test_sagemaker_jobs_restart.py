@@ -23,9 +23,9 @@ ONCE_MORE = (
 )
 
 
-@pytest.fixture
-def jobs(embedded_aws: EmbeddedAws, tmp_path: Path) -> Iterator[Jobs]:
-    with plane(embedded_aws, tmp_path) as made:
+@pytest.fixture(scope="module")
+def jobs(embedded_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    with plane(embedded_aws, tmp_path_factory.mktemp("jobs")) as made:
         yield made
 
 
@@ -43,7 +43,12 @@ def test_jobs_that_wait_go_on_waiting_and_retries_are_used(embedded_aws: Embedde
         ]
         waiting = before.create(make.shell_training(bucket, make.new_name(), "true"))
         assert before.describe(waiting)["SecondaryStatus"] == "Pending"
-        until(lambda: s3.list_objects_v2(Bucket=bucket, Prefix="checkpoints/")["KeyCount"])
+
+        def has_checkpoint() -> bool:
+            before.plane.clock.advance(2)
+            return bool(s3.list_objects_v2(Bucket=bucket, Prefix="checkpoints/")["KeyCount"])
+
+        until(has_checkpoint)
     with plane(embedded_aws, tmp_path) as again:
         described = again.ended(retried)
         assert described["TrainingJobStatus"] == "Completed", described

@@ -174,7 +174,7 @@ CHECKPOINTS = (
 
 
 def test_checkpoints_are_stored_while_the_job_runs(jobs: Jobs, embedded_aws: EmbeddedAws) -> None:
-    bucket = make.new_bucket(embedded_aws, checkpoints__old="before")
+    bucket = make.new_bucket(embedded_aws, checkpoints__old="before", checkpoints_2__x="not ours")
     request = make.shell_training(bucket, make.new_name(), CHECKPOINTS)
     request["CheckpointConfig"] = {"S3Uri": f"s3://{bucket}/checkpoints"}
     name = jobs.create(request)

@@ -167,6 +167,9 @@ def test_an_exit_message_that_is_no_utf8_is_a_client_error(written: bytes) -> No
 
 
 def test_a_volume_is_full_by_the_byte() -> None:
+    volume = transfers.Volume(90)
+    volume.exempt(10)
+    assert volume.limit == 100
     volume = transfers.Volume(100)
     volume.take(60)
     volume.take(40)

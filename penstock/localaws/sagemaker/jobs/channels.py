@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from penstock.localaws.execution import watch
 from penstock.localaws.sagemaker.jobs import optml, sources
 from penstock.localaws.sagemaker.jobs.pipes import Feed
 from penstock.localaws.sagemaker.jobs.seats import Seat
@@ -33,11 +34,14 @@ def deliver(s3: Any, channel: Params, default_mode: str, seats: Sequence[Seat]) 
         return [_pipe(s3, channel, share(channel, seat, seats), seat) for seat in reached]
     items = sources.listing(s3, channel["DataSource"]["S3DataSource"])
     ordered = sources.in_epoch(items, channel.get("ShuffleConfig"), 0)
+    streamed = mode(channel, default_mode) == "FastFile"
     for seat in reached:
         target = seat.ml / "input/data" / channel["ChannelName"]
         target.mkdir()
-        sources.download(s3, share(channel, seat, seats).of(ordered), target, seat.volume)
-        if mode(channel, default_mode) == "FastFile":
+        part = share(channel, seat, seats).of(ordered)
+        sources.download(s3, part, target, None if streamed else seat.volume)
+        if streamed:  # AWS reads it from S3 while the job runs: it takes nothing of the volume
+            seat.volume.exempt(watch.occupied(target))
             _protect(target)
     return []
 

@@ -55,13 +55,19 @@ def listing(s3: Any, source: Params) -> list[Item]:
     """The objects of an S3Prefix (by key) or a ManifestFile (in its order); raises JobFault when there are none."""
     if source["S3DataType"] == "ManifestFile":
         return _named(s3, source["S3Uri"])
-    bucket, prefix = transfers.split(source["S3Uri"])
-    found = [Item(bucket, key, transfers.relative(key, prefix)) for key in transfers.keys(s3, bucket, prefix)]
+    found = below(s3, source["S3Uri"])
     if not found:
+        bucket, _ = transfers.split(source["S3Uri"])
         raise client_error(
             f"Data download failed:Failed to download data. {transfers.nothing_found(source['S3Uri'], bucket)}"
         )
     return found
+
+
+def below(s3: Any, uri: str) -> list[Item]:
+    """The objects whose keys begin as `uri` does, maybe none."""
+    bucket, prefix = transfers.split(uri)
+    return [Item(bucket, key, transfers.relative(key, prefix)) for key in transfers.keys(s3, bucket, prefix)]
 
 
 def _named(s3: Any, uri: str) -> list[Item]:

@@ -163,12 +163,7 @@ class TrainingWork:
         if config is None:
             return
         uri = config["S3Uri"]
-        there = transfers.exists(self._s3, uri)
-        items = (
-            sources.listing(self._s3, {"S3DataType": "S3Prefix", "S3Uri": f"{uri.rstrip('/')}/"})
-            if there
-            else []
-        )
+        items = sources.below(self._s3, f"{uri.rstrip('/')}/")
         for seat in self._seats:
             directory = _inside(seat, config.get("LocalPath", "/opt/ml/checkpoints"))
             directory.mkdir(parents=True, exist_ok=True)

@@ -46,6 +46,11 @@ class Volume:
         self._left = limit
         self._lock = threading.Lock()
 
+    def exempt(self, size: int) -> None:
+        """So many bytes lie on it that would be somewhere else on AWS: they do not count."""
+        with self._lock:
+            self.limit += size
+
     def take(self, size: int) -> None:
         """So many bytes more; raises JobFault when they do not fit."""
         with self._lock:
@@ -238,9 +243,3 @@ def extract_tar(archive: Path, target: Path) -> None:
             opened.extractall(target, filter="data")
     except (tarfile.TarError, OSError, EOFError) as error:
         raise client_error(f"{archive.name} cannot be unpacked: {error}") from error
-
-
-def exists(s3: Any, uri: str) -> bool:
-    """Whether there is any object below `uri`."""
-    bucket, prefix = split(uri)
-    return next(keys(s3, bucket, prefix), None) is not None
