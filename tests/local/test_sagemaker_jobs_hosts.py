@@ -139,7 +139,7 @@ def test_the_first_host_that_fails_ends_the_job(embedded_aws: EmbeddedAws) -> No
     request = several(make.script_training(embedded_aws, bucket, name, FAILS), 3)
     described = make.trained(embedded_aws, request)
     assert described["TrainingJobStatus"] == "Failed"
-    assert described["FailureReason"] == "AlgorithmError: the second host cannot, exit code: 3"
+    assert described["FailureReason"] == "AlgorithmError: the second host cannot, exit code: 1"
 
 
 SAVES = """

@@ -99,7 +99,12 @@ def test_torchrun_is_told_where_the_hosts_meet() -> None:
 
 def test_a_program_is_a_script_a_module_or_a_command(tmp_path: Path) -> None:
     (tmp_path / "go").touch()
-    assert script_mode.command_of("train.py", tmp_path, {}, ["--a", "b c"])[1:] == ["train.py", "--a", "b c"]
+    assert script_mode.command_of("train.py", tmp_path, {}, ["--a", "b c"])[1:] == [
+        "--",
+        "train.py",
+        "--a",
+        "b c",
+    ]
     assert script_mode.command_of("go", tmp_path, {}, ["--a", "b c"]) == ["/bin/sh", "-c", "./go --a 'b c'"]
     (tmp_path / "setup.py").touch()
     assert script_mode.command_of("train.py", tmp_path, {}, [])[1:] == ["-m", "train"]

@@ -92,7 +92,7 @@ def environment(program: str, given: dict[str, Any], user: dict[str, Any]) -> di
         "output_data_dir": str(OUTPUT / "data"),
         "module_name": program.removesuffix(".py"),
         "log_level": int(given.get("sagemaker_container_log_level", 20)),
-        "framework_module": os.environ.get("SAGEMAKER_TRAINING_MODULE", ""),
+        "framework_module": os.environ.get("SAGEMAKER_TRAINING_MODULE") or None,
         "input_dir": str(BASE / "input"),
         "input_config_dir": str(CONFIG),
         "output_dir": str(OUTPUT),
@@ -109,6 +109,10 @@ def environment(program: str, given: dict[str, Any], user: dict[str, Any]) -> di
         "channel_input_dirs": inputs,
         "hyperparameters": user,
         "job_name": os.environ.get("TRAINING_JOB_NAME", ""),
+        "topology": resources.get("topology", []),
+        "is_modelparallel_enabled": None,
+        "is_smddprun_installed": False,
+        "is_smddpmprun_installed": False,
         **leader(facts),
     }
     listed = {
@@ -221,7 +225,7 @@ def command_of(program: str, source: Path, given: dict[str, Any], args: list[str
         ]
     if program.endswith(".py"):
         package = (source / "setup.py").exists()
-        return [sys.executable, *(["-m", program.removesuffix(".py")] if package else [program]), *args]
+        return [sys.executable, *(["-m", program.removesuffix(".py")] if package else ["--", program]), *args]
     (source / program).chmod(0o755)
     return ["/bin/sh", "-c", f"./{shlex.join([program, *args])}"]
 
@@ -237,7 +241,10 @@ def torchrun(resources: dict[str, Any]) -> list[str]:
 
 
 def run(command: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
-    """Run the script; its exit code and the end of what it wrote to standard error. SIGTERM is passed on."""
+    """Run the script; its exit code (-N for signal N) and the end of what it wrote to standard error.
+
+    SIGTERM is passed on.
+    """
     child = subprocess.Popen(command, cwd=cwd, env=env, stderr=subprocess.PIPE)
     signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
     last: deque[bytes] = deque(maxlen=100)
@@ -246,7 +253,7 @@ def run(command: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
     code = child.wait()
     reader.join(timeout=2)
     text = b"".join(last).decode("utf-8", "replace")
-    return (code if code >= 0 else 128 - code), text
+    return code, text
 
 
 def _pass_on(child: "subprocess.Popen[bytes]", last: "deque[bytes]") -> None:
@@ -265,12 +272,12 @@ def error_message(stderr: str) -> str:
 
 
 def fail(kind: str, code: int, message: str, command: list[str]) -> None:
-    """Say why in /opt/ml/output/failure, unless the script has, and end."""
+    """Say why in /opt/ml/output/failure, unless the script has, and end with 1 as the toolkit does."""
     failure = OUTPUT / "failure"
     if not failure.exists():
         shown = " ".join(command)
         failure.write_text(f'{kind}:\nExitCode {code}\nErrorMessage "{message}"\nCommand "{shown}"')
-    sys.exit(code)
+    sys.exit(1)
 
 
 def settings(values: dict[str, Any]) -> dict[str, Any]:
@@ -298,10 +305,11 @@ def main() -> None:
         missing = f"{program} is not in {source}: {sorted(os.listdir(source))}"
         fail("ExecuteUserScriptError", 1, missing, [program])
     env = {**os.environ, **environment(program, given, user)}
+    env["CURRENT_HOST"] = env["SM_CURRENT_HOST"]
     extra = install(source, str(given.get("sagemaker_requirements", "requirements.txt")))
     env["PYTHONPATH"] = os.pathsep.join([env["PYTHONPATH"], *extra])
     command = command_of(program, source, given, arguments(user))
-    print(f"Invoking script with the following command:\n\n{shlex.join(command)}\n", flush=True)  # noqa: T201
+    print(f"Invoking script with the following command:\n\n{' '.join(command)}\n", flush=True)  # noqa: T201
     code, stderr = run(command, source, env)
     if code != 0:
         fail("ExecuteUserScriptError", code, error_message(stderr), command)
