@@ -66,6 +66,10 @@ class ProcessSpec:
 class Patience(Protocol):
     """Waits that somebody may shorten: see `sagemaker.clock.Clock`."""
 
+    def now(self) -> float:
+        """Seconds since whenever."""
+        ...
+
     def wait(self, seconds: float, until: Callable[[], bool]) -> bool:
         """Block until `until()` is true (True) or the seconds have passed (False)."""
         ...
@@ -163,14 +167,16 @@ class Process:
         """Ask it to end (SIGTERM); kill it after `grace` seconds. Returns at once; wait with `wait`."""
         self._order(b"T")
         if self.alive:
-            name = f"grace-{self.pid}"
-            threading.Thread(target=self._kill_after, args=(grace,), name=name, daemon=True).start()
+            name, until = f"grace-{self.pid}", (self._clock.now() if self._clock else 0.0) + grace
+            threading.Thread(target=self._kill_after, args=(grace, until), name=name, daemon=True).start()
 
-    def _kill_after(self, grace: float) -> None:
-        if self._clock is None:
+    def _kill_after(self, grace: float, until: float) -> None:
+        """Kill after `grace` seconds, but not after the clock says `until`: it may have moved since we were told."""
+        clock = self._clock
+        if clock is None:
             self._ended.wait(grace)
         else:
-            self._clock.wait(grace, self._ended.is_set)
+            clock.wait(grace, lambda: self._ended.is_set() or clock.now() >= until)
         self.kill()
 
     def kill(self, reason: str | None = None) -> None:

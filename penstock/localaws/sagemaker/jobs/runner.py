@@ -204,12 +204,17 @@ class Runner:
                     self._keeper = None
                     return
                 self._news = False
-                free = self._taken < self._places
-                due = self._line.next_deadline()
-                rest = _LONGEST_REST if due is None else max(0.0, due - now)
-            self._plane.clock.wait(
-                min(rest, _LOOK_AGAIN_SECONDS) if free else rest, until=lambda: self._news or self._closing
-            )
+                due = min(
+                    self._line.next_deadline() or now + _LONGEST_REST,
+                    now + (_LOOK_AGAIN_SECONDS if self._taken < self._places else _LONGEST_REST),
+                )
+            self._rest_until(due)
+
+    def _rest_until(self, due: float) -> None:
+        """Until the clock says `due` (it may have moved since that was worked out), or there is news."""
+        clock = self._plane.clock
+        rest = max(0.0, due - clock.now())
+        clock.wait(rest, until=lambda: self._news or self._closing or clock.now() >= due)
 
     # --- running ---
 
@@ -267,6 +272,7 @@ class Runner:
         return lifecycle.Prepared(self._plane.clock.now())
 
     def _run(self, live: Live) -> Event:
+        began = self._plane.clock.now()
         running = live.work.start(max(1, (os.cpu_count() or 1) // max(1, self._taken)))
         live.ended.clear()
         with self._changed:
@@ -274,7 +280,7 @@ class Runner:
             if live.terminated:
                 running.terminate(lifecycle.STOP_GRACE_SECONDS)
         name = f"limit-{live.record.name}"
-        threading.Thread(target=self._limit, args=(live,), name=name, daemon=True).start()
+        threading.Thread(target=self._limit, args=(live, began), name=name, daemon=True).start()
         try:
             failure = running.wait()
         finally:
@@ -282,11 +288,13 @@ class Runner:
             self._plane.clock.wake()
         return lifecycle.Ended(self._plane.clock.now(), failure)
 
-    def _limit(self, live: Live) -> None:
+    def _limit(self, live: Live, began: float) -> None:
         """Ends a job that runs too long or, with the time it waited, has taken too long."""
         clock = self._plane.clock
-        seconds, waited = live.time_left(clock.now())
-        if not clock.wait(seconds, until=lambda: live.ended.is_set() or self._closing):
+        seconds, waited = live.time_left(began)
+        over = began + seconds
+        clock.wait(seconds, until=lambda: live.ended.is_set() or self._closing or clock.now() >= over)
+        if not live.ended.is_set() and not self._closing:
             self.post(live, lifecycle.TimeOver(clock.now(), waited))
 
     def _upload(self, live: Live) -> Event:
