@@ -31,12 +31,18 @@ def put(aws: EmbeddedAws, bucket: str, key: str, body: str | bytes) -> None:
 
 def source_archive(**files: str) -> bytes:
     """A sourcedir.tar.gz of modules (`train` → train.py), `requirements_txt` of its own name."""
+    named = {"requirements_txt": "requirements.txt"}
+    return archive({named.get(name, f"{name}.py"): text for name, text in files.items()})
+
+
+def archive(files: dict[str, str]) -> bytes:
+    """A tar.gz of files by their names."""
     content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+    with tarfile.open(fileobj=content, mode="w:gz") as opened:
         for name, text in files.items():
-            info = tarfile.TarInfo("requirements.txt" if name == "requirements_txt" else f"{name}.py")
+            info = tarfile.TarInfo(name)
             info.size = len(text.encode())
-            archive.addfile(info, io.BytesIO(text.encode()))
+            opened.addfile(info, io.BytesIO(text.encode()))
     return content.getvalue()
 
 

@@ -154,7 +154,7 @@ def test_a_script_that_raises_says_why_as_on_aws(embedded_aws: EmbeddedAws) -> N
     reason = failed(embedded_aws, request)
     assert reason.startswith('AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "Traceback')
     assert 'ValueError: no way"' in reason
-    assert reason.endswith('python train.py --epochs 1", exit code: 1')
+    assert reason.endswith('python -- train.py --epochs 1", exit code: 1')
 
 
 def test_the_failure_file_is_the_reason(embedded_aws: EmbeddedAws) -> None:
@@ -162,7 +162,7 @@ def test_the_failure_file_is_the_reason(embedded_aws: EmbeddedAws) -> None:
     source = "import sys; open('/opt/ml/output/failure', 'w').write('x' * 3000); sys.exit(4)"
     reason = failed(embedded_aws, make.script_training(embedded_aws, bucket, make.new_name(), source))
     assert reason.startswith("AlgorithmError: xxx")
-    assert (len(reason) <= 1024, reason[-14:]) == (True, ", exit code: 4")
+    assert (len(reason) <= 1024, reason[-14:]) == (True, ", exit code: 1")
 
 
 def test_without_a_failure_file_standard_error_is_the_reason(embedded_aws: EmbeddedAws) -> None:
@@ -171,13 +171,43 @@ def test_without_a_failure_file_standard_error_is_the_reason(embedded_aws: Embed
     assert failed(embedded_aws, request) == "AlgorithmError: disk on fire, exit code: 3"
 
 
-def test_a_prefix_without_objects_fails_the_download(embedded_aws: EmbeddedAws) -> None:
+def refused(aws: EmbeddedAws, request: dict[str, Any]) -> tuple[str, str]:
+    """Code and message of a training job that is not taken."""
+    with pytest.raises(ClientError) as caught:
+        aws.client("sagemaker").create_training_job(**request)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def test_a_prefix_without_objects_is_refused(embedded_aws: EmbeddedAws) -> None:
     bucket = make.new_bucket(embedded_aws)
     request = make.shell_training(bucket, make.new_name(), "true")
     request["InputDataConfig"] = [make.channel("train", f"s3://{bucket}/nothing/")]
+    code, message = refused(embedded_aws, request)
+    assert code == "ValidationException"
+    assert message == (
+        f'No S3 objects found under S3 URL "s3://{bucket}/nothing/" given in input data source. Please ensure that '
+        "the bucket exists in the selected region (us-east-1), that objects exist under that S3 prefix, and that the "
+        f'role "{make.ROLE}" has "s3:ListBucket" permissions on bucket "{bucket}".'
+    )
+    request["InputDataConfig"] = [make.channel("train", "s3://there-is-no-such-bucket/x")]
+    assert "The specified bucket does not exist" in refused(embedded_aws, request)[1]
+
+
+def test_objects_that_go_before_the_job_begins_fail_its_download(embedded_aws: EmbeddedAws) -> None:
+    bucket = make.new_bucket(embedded_aws, train__a_csv="1")
+    make.put(embedded_aws, bucket, "manifest", json.dumps([{"prefix": f"s3://{bucket}/train/"}, "gone"]))
+    request = make.shell_training(bucket, make.new_name(), "true")
+    request["InputDataConfig"] = [make.channel("train", f"s3://{bucket}/manifest", S3DataType="ManifestFile")]
     reason = failed(embedded_aws, request)
-    assert reason.startswith("ClientError: Data download failed:")
-    assert f'No S3 objects found under S3 URL "s3://{bucket}/nothing/"' in reason
+    assert reason.startswith("ClientError: Data download failed:NoSuchKey (404): ")
+
+
+def test_a_missing_output_bucket_fails_the_upload(embedded_aws: EmbeddedAws) -> None:
+    request = make.shell_training("there-is-no-such-bucket", make.new_name(), "true")
+    assert failed(embedded_aws, request) == (
+        "ClientError: Artifact upload failed:Error 7: NoSuchBucket (404): The specified bucket does not exist"
+    )
 
 
 def test_a_hostile_key_fails_the_download(embedded_aws: EmbeddedAws) -> None:
@@ -188,10 +218,17 @@ def test_a_hostile_key_fails_the_download(embedded_aws: EmbeddedAws) -> None:
     assert "cannot be the name of a file" in failed(embedded_aws, request)
 
 
-def test_an_image_nobody_knows_fails_with_a_hint(embedded_aws: EmbeddedAws) -> None:
+def test_an_image_nobody_knows_is_refused_with_a_hint(embedded_aws: EmbeddedAws) -> None:
     request = make.training(make.new_bucket(embedded_aws), make.new_name())
     request["AlgorithmSpecification"]["TrainingImage"] = "000000000000.dkr.ecr.us-east-1.amazonaws.com/mine:1"
-    assert "sagemaker-scikit-learn" in failed(embedded_aws, request)
+    code, message = refused(embedded_aws, request)
+    assert code == "ValidationException"
+    assert message.startswith(
+        "Cannot find repository: mine in registry ID: 000000000000 Please check if your ECR"
+    )
+    assert "sagemaker-scikit-learn" in message
+    request["AlgorithmSpecification"]["TrainingImage"] = "python:3"
+    assert refused(embedded_aws, request)[1].startswith("Invalid image URI python:3.")
 
 
 def test_a_manifest_names_the_objects(embedded_aws: EmbeddedAws) -> None:
@@ -287,9 +324,16 @@ def test_what_the_embedded_aws_does_not_do_is_said(embedded_aws: EmbeddedAws) ->
     with pytest.raises(ClientError, match=r"ListDomains is not part of the embedded AWS\. It has: AddTags"):
         client.list_domains()
     request = make.training("b", "a")
-    request["ResourceConfig"]["InstanceCount"] = 2
-    with pytest.raises(ClientError, match="a request delta of 2 Instances"):
-        client.create_training_job(**request)
+    request["ResourceConfig"]["InstanceCount"] = 9
+    code, message = refused(embedded_aws, request)
+    assert (
+        code,
+        message.startswith("The account-level service limit 'ml.m5.large for training job usage' is 8"),
+    ) == (
+        "ResourceLimitExceeded",
+        True,
+    )
+    assert "a request delta of 9 Instances" in message
 
 
 def test_a_request_aws_refuses_is_refused_in_its_words(embedded_aws: EmbeddedAws) -> None:

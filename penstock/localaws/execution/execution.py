@@ -16,7 +16,8 @@ from pathlib import Path
 from penstock.localaws.execution.clients import Clients
 from penstock.localaws.execution.logs import LogShipper
 from penstock.localaws.execution.place import Place
-from penstock.localaws.execution.process import GUARD, Process, ProcessSpec
+from penstock.localaws.execution.process import GUARD, Patience, Process, ProcessSpec
+from penstock.localaws.execution.watch import Watch
 
 log = logging.getLogger("penstock.localaws.execution")
 
@@ -25,17 +26,25 @@ _MODES = ("pid", "mount")
 _STOP_SECONDS = 10.0
 _NOTICE = (
     "[penstock] This machine does not let a process have its own /opt/ml: SAGEMAKER_BASE_DIR names the directory that "
-    "stands in for it, and /opt/ml at the start of arguments and environment values has been rewritten to it."
+    "stands in for it, and /opt/ml at the start of arguments and environment values has been rewritten to it. "
+    "The names of a job's hosts (algo-1, ...) are not known to it either: they are 127.0.0.1."
 )
 _PROBE = ("/bin/sh", "-c", "test -e /opt/ml/probe && test -d /proc/self")
 
 
 class Execution:
-    """The processes of one place. `mode` fixes how they are isolated (`pid`, `mount`, `plain`); None tries."""
+    """The processes of one place. `mode` fixes how they are isolated (`pid`, `mount`, `plain`); None tries.
 
-    def __init__(self, place: Place, clients: Clients, mode: str | None = None) -> None:
+    `clock` counts the seconds between SIGTERM and SIGKILL; without one the machine's time does.
+    """
+
+    def __init__(
+        self, place: Place, clients: Clients, mode: str | None = None, clock: Patience | None = None
+    ) -> None:
         self._place = place
         self._mode = mode
+        self._clock = clock
+        self._watch = Watch()
         self._lock = threading.Lock()
         self._running: set[Process] = set()
         self._ending = False
@@ -61,8 +70,9 @@ class Execution:
         with self._lock:
             if self._ending:
                 raise RuntimeError("the embedded AWS is stopping: nothing is started any more")
-            process = Process(spec, mode, self._place.python, self.logs.open)
+            process = Process(spec, mode, self._place.python, self.logs.open, self._clock)
             self._running = {one for one in self._running if one.alive} | {process}
+        self._watch.add(process)
         return process
 
     def close(self, grace: float = _STOP_SECONDS / 2) -> None:
@@ -76,6 +86,8 @@ class Execution:
             else:
                 process.kill()
         for process in running:
+            if process.wait(grace) is None:
+                process.kill()  # the clock that counts its grace may stand still
             if process.wait(_STOP_SECONDS) is None:
                 log.error("process %d did not end", process.pid)
         self.logs.close()
@@ -91,7 +103,7 @@ def probe(python: str) -> str:
 
 
 def _works(python: str, mode: str, base: str) -> bool:
-    command = [python, "-I", "-S", GUARD, mode, base, "/", *_PROBE]
+    command = [python, "-I", "-S", GUARD, mode, base, "", "/", *_PROBE]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tried:
         said = tried.stderr.read().strip() if tried.stderr else ""
         if tried.wait() != 0:

@@ -1,4 +1,4 @@
-"""Runs one job and takes everything of it along when it ends: `python -I -S guard.py MODE BASE CWD COMMAND...`.
+"""Runs one job and takes everything of it along when it ends: `python -I -S guard.py MODE BASE SETUP CWD COMMAND...`.
 
 Started by `process.Process`, with the job's environment. Imports the standard library's lightest parts only: it is
 between the request and the job's first line. It reads orders from standard input: `T` asks the job to end (SIGTERM),
@@ -8,6 +8,10 @@ code, 128 + N for signal N, 127 when the command cannot be started, 126 when the
 MODE `pid`: user, mount and process namespaces: the job sees BASE (unless empty) as /opt/ml, and the kernel kills every
 process of it when its first one ends. `mount`: user and mount namespaces only. `plain`: none. In the last two, orphans
 of the job become our children (Linux) and are killed one by one; its process group is killed in any case.
+
+SETUP is for the first two modes, one `name=value` a line: `hostname` is what the job calls its machine, `hosts` a file
+it sees as /etc/hosts, every `read` a directory it can only read, `network=none` leaves it its own loopback device only.
+What the kernel does not allow of it is left out.
 """
 
 from __future__ import annotations
@@ -23,8 +27,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn  # its import would cost the job 10 ms
 
-NEWNS, NEWUSER, NEWPID = 0x20000, 0x10000000, 0x20000000
-BIND, REC, PRIVATE = 4096, 16384, 1 << 18
+NEWNS, NEWUTS, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x10000000, 0x20000000, 0x40000000
+AF_INET, SOCK_DGRAM, SIOCSIFFLAGS, IFF_UP = 2, 2, 0x8914, 1
+READ_ONLY, REMOUNT, BIND, REC, PRIVATE = 1, 32, 4096, 16384, 1 << 18
+# What a mount already has must be said again when it is changed: (flag of statvfs, flag of mount).
+KEPT = ((2, 2), (4, 4), (8, 8), (1024, 1024), (2048, 2048), (4096, 1 << 21))
 NOSUID_NODEV_NOEXEC = 2 | 4 | 8
 PDEATHSIG, CHILD_SUBREAPER = 1, 36
 LINUX = sys.platform == "linux"
@@ -55,6 +62,15 @@ def enter_namespaces(flags: int) -> None:
             file.write(text)
 
 
+def leave_network() -> None:
+    """Have a network of our own with nothing but a loopback device, which is up."""
+    system("unshare", NEWNET)
+    device = b"lo".ljust(16, b"\0") + IFF_UP.to_bytes(2, sys.byteorder) + bytes(22)
+    control = libc.socket(AF_INET, SOCK_DGRAM, 0)  # type: ignore[union-attr]
+    system("ioctl", control, ctypes.c_ulong(SIOCSIFFLAGS), device)
+    os.close(control)
+
+
 def show_opt_ml(base: str) -> None:
     """Make `base` appear as /opt/ml, with the rest of /opt as it was."""
     inside = os.open(base, os.O_PATH)
@@ -79,6 +95,26 @@ def show_again(source: str, target: str) -> None:
     else:
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
     mount(source, target, None, BIND | REC)
+
+
+def set_up(wishes: list[tuple[str, str]]) -> None:
+    """Fulfil SETUP as far as the kernel allows."""
+    for name, value in wishes:
+        with contextlib.suppress(OSError):
+            if name == "hosts":
+                mount(value, "/etc/hosts", None, BIND)
+            elif name == "hostname":
+                encoded = os.fsencode(value)
+                system("sethostname", encoded, len(encoded))
+            elif name == "read":
+                make_read_only(value)
+
+
+def make_read_only(directory: str) -> None:
+    """Let nobody write below `directory` any more."""
+    mount(directory, directory, None, BIND | REC)
+    kept = sum(flag for had, flag in KEPT if os.statvfs(directory).f_flag & had)
+    mount(directory, directory, None, BIND | REMOUNT | READ_ONLY | kept)
 
 
 def start(cwd: str, command: tuple[str, ...]) -> NoReturn:
@@ -106,15 +142,19 @@ def exit_code(status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def first_process(mode: str, base: str, cwd: str, command: tuple[str, ...]) -> NoReturn:
+def first_process(
+    mode: str, base: str, wishes: list[tuple[str, str]], cwd: str, command: tuple[str, ...]
+) -> NoReturn:
     """Our child: builds the jail and becomes the job or, in a process namespace, the job's init."""
     try:
         if LINUX:
             system("prctl", PDEATHSIG, signal.SIGKILL)
         if mode != "plain":
             mount("none", "/", None, REC | PRIVATE)
+            set_up([wish for wish in wishes if wish[0] != "read"])
             if base:
                 show_opt_ml(base)
+            set_up([wish for wish in wishes if wish[0] == "read"])
         if mode == "pid":
             mount("proc", "/proc", "proc", NOSUID_NODEV_NOEXEC)
     except OSError as error:
@@ -188,8 +228,9 @@ def reap(job: int) -> tuple[int, int]:
             return pid, status
 
 
-def main(mode: str, base: str, cwd: str, *command: str) -> NoReturn:
+def main(mode: str, base: str, setup: str, cwd: str, *command: str) -> NoReturn:
     """Run the job to its end."""
+    wishes = [(name, value) for name, _, value in (line.partition("=") for line in setup.splitlines())]
     wake, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
@@ -199,7 +240,11 @@ def main(mode: str, base: str, cwd: str, *command: str) -> NoReturn:
             system("prctl", CHILD_SUBREAPER, 1)
     if mode != "plain":
         try:
-            enter_namespaces(NEWNS | (NEWPID if mode == "pid" else 0))
+            named = any(name == "hostname" for name, _ in wishes)
+            enter_namespaces(NEWNS | (NEWPID if mode == "pid" else 0) | (NEWUTS if named else 0))
+            if ("network", "none") in wishes:
+                with contextlib.suppress(OSError):
+                    leave_network()
         except OSError as error:
             fail(f"cannot give the job its own /opt/ml: {error}", CANNOT_JAIL)
     # The first process of a namespace ignores signals it has no handler for: until it has one, SIGTERM waits.
@@ -208,7 +253,7 @@ def main(mode: str, base: str, cwd: str, *command: str) -> NoReturn:
     if job == 0:
         if mode != "pid":
             os.setsid()
-        first_process(mode, base, cwd, command)
+        first_process(mode, base, wishes, cwd, command)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     status = watch(job, wake)
     kill_everything(job)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from penstock.localaws.execution.logs import Stream
 
@@ -30,6 +31,11 @@ class ProcessSpec:
     sees it. Its lines go to `log` (standard error to `error_log` if given) and to `on_line(source, line)`, source
     being `stdout` or `stderr`, called in the process's own thread. `escape_tabs` writes a tab as `#011`, as SageMaker's
     log pipeline does: metric regular expressions are made for that. `notice` is the log's first line, from us.
+
+    Limits: `memory_limit` is what the whole tree may have resident, in bytes; `disk_limit` is a directory and the bytes
+    that may be below it. Over either the tree is killed, and `Process.killed_for` says why; memory is watched on Linux
+    only. Where the process has a mount namespace, it calls its machine `hostname`, sees `hosts_file` as /etc/hosts,
+    cannot write below the paths `read_only` (as it sees them), and without `network` reaches nobody but itself.
     """
 
     argv: tuple[str, ...]
@@ -41,6 +47,36 @@ class ProcessSpec:
     on_line: Callable[[str, str], None] | None = None
     escape_tabs: bool = False
     notice: str = ""
+    memory_limit: int | None = None
+    disk_limit: tuple[Path, int] | None = None
+    hostname: str = ""
+    hosts_file: Path | None = None
+    read_only: tuple[str, ...] = ()
+    network: bool = True
+
+    @property
+    def setup(self) -> str:
+        """What the guard is to arrange, as it reads it."""
+        wishes = [("hostname", self.hostname), ("hosts", str(self.hosts_file or ""))]
+        wishes += [("read", path) for path in self.read_only]
+        wishes += [] if self.network else [("network", "none")]
+        return "\n".join(f"{name}={value}" for name, value in wishes if value)
+
+
+class Patience(Protocol):
+    """Waits that somebody may shorten: see `sagemaker.clock.Clock`."""
+
+    def now(self) -> float:
+        """Seconds since whenever."""
+        ...
+
+    def wait(self, seconds: float, until: Callable[[], bool]) -> bool:
+        """Block until `until()` is true (True) or the seconds have passed (False)."""
+        ...
+
+    def wake(self) -> None:
+        """Let those who wait look at their `until` again."""
+        ...
 
 
 @dataclass
@@ -67,21 +103,28 @@ class Process:
     """A running (or ended) process tree."""
 
     def __init__(
-        self, spec: ProcessSpec, mode: str, python: str, open_log: Callable[[str, str], Stream]
+        self,
+        spec: ProcessSpec,
+        mode: str,
+        python: str,
+        open_log: Callable[[str, str], Stream],
+        clock: Patience | None = None,
     ) -> None:
         self.spec = spec
         self.mode = mode
         self.exit_code: int | None = None
+        self.killed_for: str | None = None
+        self._clock = clock
         self._ended = threading.Event()
         self._order_lock = threading.Lock()
-        self._grace: threading.Timer | None = None
+        self._callbacks: list[Callable[[Process], None]] = []
         self._errors: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
         out = open_log(*spec.log) if spec.log else None
         err = open_log(*spec.error_log) if spec.error_log else out
         if out is not None and spec.notice:
             out.write(spec.notice)
         self._popen = subprocess.Popen(
-            [python, "-I", "-S", GUARD, mode, str(spec.optml or ""), spec.cwd, *spec.argv],
+            [python, "-I", "-S", GUARD, mode, str(spec.optml or ""), spec.setup, spec.cwd, *spec.argv],
             env=dict(spec.env),
             cwd="/",
             stdin=subprocess.PIPE,
@@ -112,17 +155,34 @@ class Process:
         """The last lines of standard error that are not blank."""
         return list(self._errors)
 
+    def when_ended(self, callback: Callable[["Process"], None]) -> None:
+        """Call `callback(self)` once it has ended, in its own thread; at once when it has already."""
+        with self._order_lock:
+            if self.alive:
+                self._callbacks.append(callback)
+                return
+        callback(self)
+
     def terminate(self, grace: float) -> None:
         """Ask it to end (SIGTERM); kill it after `grace` seconds. Returns at once; wait with `wait`."""
         self._order(b"T")
-        with self._order_lock:
-            if self._grace is None and self.alive:
-                self._grace = threading.Timer(grace, self.kill)
-                self._grace.daemon = True
-                self._grace.start()
+        if self.alive:
+            name, until = f"grace-{self.pid}", (self._clock.now() if self._clock else 0.0) + grace
+            threading.Thread(target=self._kill_after, args=(grace, until), name=name, daemon=True).start()
 
-    def kill(self) -> None:
-        """Kill every process of it now."""
+    def _kill_after(self, grace: float, until: float) -> None:
+        """Kill after `grace` seconds, but not after the clock says `until`: it may have moved since we were told."""
+        clock = self._clock
+        if clock is None:
+            self._ended.wait(grace)
+        else:
+            clock.wait(grace, lambda: self._ended.is_set() or clock.now() >= until)
+        self.kill()
+
+    def kill(self, reason: str | None = None) -> None:
+        """Kill every process of it now; `reason` is what `killed_for` says from then on."""
+        if self.alive and reason is not None:
+            self.killed_for = reason
         self._order(b"K")
 
     def _order(self, letter: bytes) -> None:
@@ -144,7 +204,13 @@ class Process:
             self.exit_code = self._reaped()
         finally:
             self._close(outputs)
-            self._ended.set()
+            with self._order_lock:
+                self._ended.set()
+                callbacks, self._callbacks = self._callbacks, []
+            if self._clock is not None:
+                self._clock.wake()
+            for callback in callbacks:
+                callback(self)
 
     def _reaped(self) -> int:
         """The guard's exit code; 128 + N when the guard itself was ended by signal N, as it says it of the job."""
@@ -153,8 +219,6 @@ class Process:
 
     def _close(self, outputs: tuple[_Output, ...]) -> None:
         with self._order_lock:
-            if self._grace is not None:
-                self._grace.cancel()
             for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
                 if pipe is not None:
                     pipe.close()

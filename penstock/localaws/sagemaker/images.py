@@ -70,6 +70,12 @@ def known() -> list[str]:
     return sorted(_IMAGES)
 
 
+def exists(uri: str) -> bool:
+    """Whether there is an image at this address, in any registry and region."""
+    matched = _URI.fullmatch(uri)
+    return matched is not None and matched["repository"] in _IMAGES
+
+
 def metrics(uri: str) -> Mapping[str, str]:
     """What the image's algorithm reports by itself: name → regular expression; nothing of an unknown image."""
     matched = _URI.fullmatch(uri)

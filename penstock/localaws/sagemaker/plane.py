@@ -43,7 +43,7 @@ class Plane:
         place.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = Store(place.root / "store.sqlite")
         self._clients = Clients(place)
-        self.execution = Execution(place, self._clients)
+        self.execution = Execution(place, self._clients, clock=self.clock)
         self.events = Events(publish, lambda arn: self.store.get("tags", arn) or {})
         self._parts: dict[Any, Any] = {}
         self._lock = threading.RLock()

@@ -1,14 +1,16 @@
 """Images, metrics, output lines, rewritten paths: the small parts of running a job."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from penstock.localaws.errors import ServiceError
 from penstock.localaws.execution.execution import rewritten
 from penstock.localaws.execution.process import ProcessSpec, _Output
 from penstock.localaws.sagemaker import images
 from penstock.localaws.sagemaker.faults import JobFault
-from penstock.localaws.sagemaker.jobs import optml
+from penstock.localaws.sagemaker.jobs import hosts, optml, requests
 from penstock.localaws.sagemaker.jobs.metrics import MetricReader
 
 
@@ -47,6 +49,12 @@ def test_the_last_value_of_each_metric_is_final() -> None:
     assert reader.final() == [{"MetricName": "auc", "Value": 0.75, "Timestamp": 1.0}]
 
 
+def test_every_match_of_a_line_counts_and_nan_does_not() -> None:
+    reader = MetricReader([{"Name": "loss", "Regex": r"loss=(\S+?);"}])
+    reader.read("loss=3; then loss=2; and loss=nan; or loss=inf;", 1.0)
+    assert reader.all() == [("loss", 3.0, 1.0), ("loss", 2.0, 1.0)]
+
+
 def test_lines_are_whole_whatever_the_chunks() -> None:
     output = _Output("stdout", None)
     encoded = "ä1\r\nb".encode()
@@ -77,3 +85,42 @@ def test_a_channel_without_content_type_has_none_in_its_config() -> None:
             "RecordWrapperType": "None",
         }
     }
+
+
+def asking(**resources: Any) -> dict[str, Any]:
+    return {
+        "AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "File"},
+        "ResourceConfig": resources,
+    }
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"InstanceType": "ml.m5.large", "InstanceCount": hosts.MOST_INSTANCES},
+        {
+            "InstanceGroups": [
+                {"InstanceType": "ml.m5.large", "InstanceCount": 4, "InstanceGroupName": n} for n in "ab"
+            ]
+        },
+    ],
+)
+def test_as_many_instances_as_a_machine_bears_are_taken(resources: dict[str, Any]) -> None:
+    requests.check_training(asking(**resources))
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"InstanceType": "ml.m5.large", "InstanceCount": hosts.MOST_INSTANCES + 1},
+        {
+            "InstanceGroups": [
+                {"InstanceType": "ml.m5.large", "InstanceCount": 3, "InstanceGroupName": n} for n in "abc"
+            ]
+        },
+    ],
+)
+def test_one_more_is_a_limit(resources: dict[str, Any]) -> None:
+    with pytest.raises(ServiceError, match="a request delta of 9 Instances") as caught:
+        requests.check_training(asking(**resources))
+    assert caught.value.code == "ResourceLimitExceeded"

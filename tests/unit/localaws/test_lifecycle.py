@@ -80,13 +80,56 @@ def test_a_restart_fails_what_was_under_way() -> None:
     assert (job.status, job.failure, job.ended) == (Status.FAILED, lc.INTERNAL_ERROR, 9.0)
 
 
+def test_a_restart_takes_up_again_what_may_be_tried_again() -> None:
+    job = lc.failed_by_restart(after(*RUNNING)[0], 9.0, again=True)
+    assert (job.status, job.secondary, job.waiting, job.attempts) == (
+        Status.IN_PROGRESS,
+        Secondary.RESTARTING,
+        True,
+        1,
+    )
+    job, todo = lc.handle(job, lc.Admitted(10.0))
+    assert (job.secondary, job.started, todo) == (Secondary.DOWNLOADING, 1.0, [Instruction.PREPARE])
+
+
+def test_a_fault_of_ours_is_tried_again_in_its_place() -> None:
+    job, todo = after(*RUNNING, lc.Broken(3.0, lc.INTERNAL_ERROR, again=True))
+    shown = [str(one.status) for one in job.transitions][-3:]
+    assert (shown, todo) == (["Training", "Restarting", "Downloading"], [Instruction.PREPARE])
+
+
+def test_a_stopped_job_is_not_tried_again() -> None:
+    job, todo = after(*RUNNING, lc.StopRequested(3.0), lc.Broken(4.0, lc.INTERNAL_ERROR, again=True))
+    assert (job.status, todo) == (Status.FAILED, [Instruction.FINISH])
+
+
+def test_a_job_that_waited_too_long_ends_as_asked() -> None:
+    job, todo = after(lc.Queued(1.0), lc.WaitOver(2.0, Secondary.MAX_WAIT))
+    assert (job.status, job.secondary, todo) == (Status.STOPPED, Secondary.MAX_WAIT, [Instruction.FINISH])
+    running = after(*RUNNING)[0]
+    assert lc.handle(running, lc.WaitOver(3.0, Secondary.MAX_WAIT)) == (running, [])
+
+
+def test_what_a_job_waits_for_is_said_once() -> None:
+    job, _ = after(lc.Queued(1.0), lc.Queued(2.0, "no memory"), lc.Queued(3.0, "still none"))
+    assert [one.message for one in job.transitions][1:] == ["no memory"]
+
+
 ALLOWED = {
-    "Starting": {"Pending", "Downloading", "Stopped", "Failed"},
-    "Pending": {"Downloading", "Stopped", "Failed"},
-    "Downloading": {"Training", "Stopping", "Uploading", "Failed"},
-    "Training": {"Uploading", "Stopping", "Failed"},
-    "Uploading": {"Completed", "Failed", "MaxRuntimeExceeded", "Stopping"},
+    "Starting": {"Pending", "Downloading", "Stopped", "Failed", "MaxWaitTimeExceeded"},
+    "Pending": {"Downloading", "Stopped", "Failed", "MaxWaitTimeExceeded"},
+    "Downloading": {"Training", "Stopping", "Uploading", "Failed", "Restarting"},
+    "Training": {"Uploading", "Stopping", "Failed", "Restarting"},
+    "Uploading": {
+        "Completed",
+        "Failed",
+        "MaxRuntimeExceeded",
+        "MaxWaitTimeExceeded",
+        "Stopping",
+        "Restarting",
+    },
     "Stopping": {"Stopped", "Failed"},
+    "Restarting": {"Downloading"},
 }
 # What the runner can say at each moment: the answer to its last instruction, and at any time a stop or the clock.
 ANSWERS = {
@@ -102,17 +145,21 @@ def test_whatever_happens_a_job_goes_only_where_aws_lets_it(data: st.DataObject)
     for at in itertools.count(1):
         if job.over or at > 30:
             break
-        make = data.draw(st.sampled_from([*pending, lc.StopRequested, lc.TimeOver]))
-        reason = [data.draw(st.sampled_from([None, "why"]))] if make is lc.Ended else []
-        reason = ["why"] if make is lc.Broken else reason
+        make = data.draw(st.sampled_from([*pending, lc.StopRequested, lc.TimeOver, lc.WaitOver]))
+        arguments = {
+            lc.Ended: lambda: [data.draw(st.sampled_from([None, "why"]))],
+            lc.Broken: lambda: ["why", data.draw(st.booleans())],
+            lc.TimeOver: lambda: [data.draw(st.booleans())],
+            lc.WaitOver: lambda: [Secondary.MAX_WAIT],
+        }
         before = job
-        job, todo = lc.handle(job, make(float(at), *reason))
-        if before.secondary != job.secondary:
-            assert job.secondary in ALLOWED[before.secondary]
+        job, todo = lc.handle(job, make(float(at), *arguments.get(make, list)()))
+        shown = [one.status for one in job.transitions[len(before.transitions) - 1 :]]
+        assert all(later in ALLOWED[earlier] for earlier, later in itertools.pairwise(shown))
         answers = [ANSWERS[one] for one in todo if one in ANSWERS]
         if answers:
             pending = answers[0]
-        elif make in pending and make is not lc.Queued:
+        elif make in pending and make not in (lc.Queued, lc.WaitOver):
             pending = [lc.StopRequested]
     assert all(one.ended is not None for one in job.transitions[:-1])
     assert (job.failure is not None) <= (job.status in (Status.FAILED, Status.IN_PROGRESS))

@@ -2,6 +2,7 @@
 
     Starting → (Pending: no free place) → Downloading → Training → Uploading → Completed | Failed
     a stop while it runs: → Stopping → (uploading) → Stopped;  time over: → Uploading → Stopped, MaxRuntimeExceeded
+    waited too long: → Stopped;  a fault of ours and a retry left: → Restarting → Downloading
 
 Training and processing jobs share it; a processing job does not show its secondary status. The runner carries out the
 instructions and answers each with an event; an event that comes too late changes nothing.
@@ -38,24 +39,28 @@ class Secondary(StrEnum):
     STOPPING = "Stopping"
     STOPPED = "Stopped"
     MAX_RUNTIME = "MaxRuntimeExceeded"
+    MAX_WAIT = "MaxWaitTimeExceeded"
+    RESTARTING = "Restarting"
     COMPLETED = "Completed"
     FAILED = "Failed"
 
 
-_WAITING = (Secondary.STARTING, Secondary.PENDING)
+_WAITING = (Secondary.STARTING, Secondary.PENDING, Secondary.RESTARTING)
 TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.STOPPED})
 
-_MESSAGES = {
+_MESSAGES = {  # AWS's, where AWS has one
     Secondary.PENDING: "Waiting for a free place on this machine",
-    Secondary.STARTING: "Starting the job",
+    Secondary.STARTING: "Starting the training job",
     Secondary.DOWNLOADING: "Downloading input data",
-    Secondary.TRAINING: "Image download completed. Job in progress.",
-    Secondary.UPLOADING: "Uploading generated artifacts",
-    Secondary.STOPPING: "Stopping the job",
-    Secondary.STOPPED: "Job stopped",
-    Secondary.MAX_RUNTIME: "Job runtime exceeded MaxRuntimeInSeconds provided",
-    Secondary.COMPLETED: "Job completed",
-    Secondary.FAILED: "Job failed",
+    Secondary.TRAINING: "Training image download completed. Training in progress.",
+    Secondary.UPLOADING: "Uploading generated training model",
+    Secondary.STOPPING: "Stopping the training job",
+    Secondary.STOPPED: "Training job stopped",
+    Secondary.MAX_RUNTIME: "Training job runtime exceeded MaxRuntimeInSeconds provided",
+    Secondary.MAX_WAIT: "Training job wait time exceeded MaxWaitTimeInSeconds provided",
+    Secondary.RESTARTING: "Restarting the training job",
+    Secondary.COMPLETED: "Training job completed",
+    Secondary.FAILED: "Training job failed",
 }
 
 
@@ -81,6 +86,8 @@ class Job:
     ended: float | None = None
     failure: str | None = None
     out_of_time: bool = False
+    out_of_wait: bool = False
+    attempts: int = 0  # how often it has been restarted
 
     @property
     def secondary(self) -> Secondary:
@@ -91,6 +98,11 @@ class Job:
     def over(self) -> bool:
         """Whether nothing happens to it any more."""
         return self.status in TERMINAL
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for a place."""
+        return not self.over and self.secondary in _WAITING
 
     @property
     def billable_seconds(self) -> int | None:
@@ -105,9 +117,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Queued:
-    """Every place is taken: the job waits."""
+    """Every place is taken: the job waits; `message` says for what, if it is not for a place."""
 
     at: float
+    message: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,10 +154,11 @@ class Uploaded:
 
 @dataclass(frozen=True)
 class Broken:
-    """A step of ours failed: download, start or upload."""
+    """A step of ours failed: download, start or upload. `again`: it is to be tried once more."""
 
     at: float
     reason: str
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,12 +170,21 @@ class StopRequested:
 
 @dataclass(frozen=True)
 class TimeOver:
-    """MaxRuntimeInSeconds has passed since it started."""
+    """MaxRuntimeInSeconds has passed since it started or, with `wait`, MaxWaitTimeInSeconds since it was created."""
 
     at: float
+    wait: bool = False
 
 
-Event = Queued | Admitted | Prepared | Ended | Uploaded | Broken | StopRequested | TimeOver
+@dataclass(frozen=True)
+class WaitOver:
+    """It has waited for a place as long as it may; `secondary` is how that is called."""
+
+    at: float
+    secondary: Secondary
+
+
+Event = Queued | Admitted | Prepared | Ended | Uploaded | Broken | StopRequested | TimeOver | WaitOver
 
 
 class Instruction(StrEnum):
@@ -189,19 +212,31 @@ def handle(job: Job, event: Event) -> Outcome:
     return _HANDLERS[type(event)](job, event)
 
 
-def failed_by_restart(job: Job, at: float) -> Job:
-    """What a job is that was under way when the server died."""
+def failed_by_restart(job: Job, at: float, again: bool = False) -> Job:
+    """What a job is that was under way when the server died; `again`: it may be tried once more."""
+    if again and job.status is Status.IN_PROGRESS:
+        return _enter(replace(job, attempts=job.attempts + 1, failure=None), Secondary.RESTARTING, at)
     return handle(job, Broken(at, INTERNAL_ERROR))[0]
 
 
 def _queued(job: Job, event: Queued) -> Outcome:
-    return (_enter(job, Secondary.PENDING, event.at) if job.secondary is Secondary.STARTING else job), []
+    if job.secondary in (Secondary.STARTING, Secondary.RESTARTING):
+        job = _enter(job, Secondary.PENDING, event.at)
+    if event.message is not None and job.transitions[-1].message == _MESSAGES[Secondary.PENDING]:
+        last = replace(job.transitions[-1], message=event.message)
+        job = replace(job, transitions=(*job.transitions[:-1], last))
+    return job, []
+
+
+def _wait_over(job: Job, event: WaitOver) -> Outcome:
+    return _finish(job, event.at, Status.STOPPED, event.secondary) if job.waiting else (job, [])
 
 
 def _admitted(job: Job, event: Admitted) -> Outcome:
     if job.secondary not in _WAITING:
         return job, []
-    return replace(_enter(job, Secondary.DOWNLOADING, event.at), started=event.at), [Instruction.PREPARE]
+    started = event.at if job.started is None else job.started
+    return replace(_enter(job, Secondary.DOWNLOADING, event.at), started=started), [Instruction.PREPARE]
 
 
 def _prepared(job: Job, event: Prepared) -> Outcome:
@@ -211,6 +246,9 @@ def _prepared(job: Job, event: Prepared) -> Outcome:
 
 
 def _broken(job: Job, event: Broken) -> Outcome:
+    if event.again and job.status is Status.IN_PROGRESS and not job.out_of_time:
+        restarting = failed_by_restart(job, event.at, again=True)
+        return _enter(restarting, Secondary.DOWNLOADING, event.at), [Instruction.PREPARE]
     return _finish(replace(job, failure=event.reason), event.at, Status.FAILED, Secondary.FAILED)
 
 
@@ -227,7 +265,9 @@ def _uploaded(job: Job, event: Uploaded) -> Outcome:
     if job.status is Status.STOPPING:
         return _finish(job, at, Status.STOPPED, Secondary.STOPPED)
     if job.out_of_time:
-        return _finish(job, at, Status.STOPPED, Secondary.MAX_RUNTIME)
+        return _finish(
+            job, at, Status.STOPPED, Secondary.MAX_WAIT if job.out_of_wait else Secondary.MAX_RUNTIME
+        )
     if job.failure is not None:
         return _finish(job, at, Status.FAILED, Secondary.FAILED)
     return _finish(job, at, Status.COMPLETED, Secondary.COMPLETED)
@@ -247,7 +287,8 @@ def _stop(job: Job, event: StopRequested) -> Outcome:
 def _time_over(job: Job, event: TimeOver) -> Outcome:
     if job.secondary is not Secondary.TRAINING or job.out_of_time:
         return job, []
-    return replace(job, out_of_time=True, modified=event.at), [Instruction.TERMINATE]
+    over = replace(job, out_of_time=True, out_of_wait=event.wait, modified=event.at)
+    return over, [Instruction.TERMINATE]
 
 
 def _finish(job: Job, at: float, status: Status, secondary: Secondary) -> Outcome:
@@ -278,4 +319,5 @@ _HANDLERS: dict[type, Callable[[Job, Any], Outcome]] = {
     Broken: _broken,
     StopRequested: _stop,
     TimeOver: _time_over,
+    WaitOver: _wait_over,
 }

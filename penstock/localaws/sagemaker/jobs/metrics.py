@@ -1,5 +1,6 @@
 """Metrics read from a job's lines by the regular expressions of MetricDefinitions."""
 
+import math
 import re
 import threading
 from typing import Any
@@ -20,14 +21,21 @@ class MetricReader:
         self._last: dict[str, tuple[float, float]] = {}
 
     def read(self, line: str, at: float) -> None:
-        """Look for metrics in a line (tabs already written as #011, as SageMaker's log pipeline does)."""
+        """Look for metrics in a line (tabs already written as #011, as SageMaker's log pipeline does).
+
+        Every match counts, and hosts may read at once: the last value of a metric is the last any of them reported.
+        """
         for name, pattern in self._patterns:
-            value = _value(pattern.search(line[:_LONGEST_LINE])) if pattern else None
-            if value is not None:
-                with self._lock:
-                    self._last[name] = (value, at)
-                    if len(self.points) < _MOST_POINTS:
-                        self.points.append((name, value, at))
+            for match in pattern.finditer(line[:_LONGEST_LINE]) if pattern else ():
+                self._take(name, _value(match), at)
+
+    def _take(self, name: str, value: float | None, at: float) -> None:
+        if value is None:
+            return
+        with self._lock:
+            self._last[name] = (value, at)
+            if len(self.points) < _MOST_POINTS:
+                self.points.append((name, value, at))
 
     def all(self) -> list[Point]:
         """Every point so far, oldest first."""
@@ -51,10 +59,11 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         return None  # AWS takes it and finds nothing
 
 
-def _value(match: re.Match[str] | None) -> float | None:
-    if match is None or match.re.groups < 1:
+def _value(match: re.Match[str]) -> float | None:
+    if match.re.groups < 1:
         return None
     try:
-        return float(match[1])
+        value = float(match[1])
     except (TypeError, ValueError):
         return None
+    return value if math.isfinite(value) else None  # CloudWatch takes no NaN

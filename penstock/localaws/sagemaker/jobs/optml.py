@@ -1,13 +1,14 @@
 """The files SageMaker puts below /opt/ml before a job starts."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-Params = dict[str, Any]
+from penstock.localaws.sagemaker.jobs import hosts
+from penstock.localaws.sagemaker.jobs.hosts import Host
 
-HOST = "algo-1"
-_GROUP = "homogeneousCluster"
+Params = dict[str, Any]
 
 
 def make_directories(ml: Path, *names: str) -> None:
@@ -17,26 +18,26 @@ def make_directories(ml: Path, *names: str) -> None:
         (ml / name).mkdir(parents=True, exist_ok=True)
 
 
-def write_training_config(ml: Path, params: Params) -> None:
+def write_training_config(ml: Path, params: Params, members: Sequence[Host], current: Host) -> None:
     """hyperparameters.json, inputdataconfig.json, resourceconfig.json and, if asked for, checkpointconfig.json."""
-    instance = params.get("ResourceConfig", {}).get("InstanceType", "ml.m5.large")
     _write(ml / "input/config/hyperparameters.json", params.get("HyperParameters", {}))
-    _write(ml / "input/config/inputdataconfig.json", input_data_config(params))
-    _write(ml / "input/config/resourceconfig.json", resource_config(instance))
+    _write(ml / "input/config/inputdataconfig.json", input_data_config(params, current))
+    _write(ml / "input/config/resourceconfig.json", hosts.resource_config(members, current))
     if "CheckpointConfig" in params:
         _write(ml / "input/config/checkpointconfig.json", params["CheckpointConfig"])
 
 
-def write_processing_config(ml: Path, params: Params, arn: str) -> None:
+def write_processing_config(
+    ml: Path, params: Params, arn: str, members: Sequence[Host], current: Host
+) -> None:
     """processingjobconfig.json (the request, with the job's ARN) and resourceconfig.json."""
-    instance = params["ProcessingResources"]["ClusterConfig"]["InstanceType"]
     request = {key: value for key, value in params.items() if key != "Tags"}
     _write(ml / "config/processingjobconfig.json", {"ProcessingJobArn": arn, **request})
-    _write(ml / "config/resourceconfig.json", resource_config(instance))
+    _write(ml / "config/resourceconfig.json", hosts.resource_config(members, current))
 
 
-def input_data_config(params: Params) -> Params:
-    """What a container reads about its channels."""
+def input_data_config(params: Params, current: Host | None = None) -> Params:
+    """What a container reads about its channels; those of other instance groups are not among them."""
     default_mode = params["AlgorithmSpecification"]["TrainingInputMode"]
     return {
         channel["ChannelName"]: {
@@ -48,20 +49,14 @@ def input_data_config(params: Params) -> Params:
             "RecordWrapperType": channel.get("RecordWrapperType", "None"),
         }
         for channel in params.get("InputDataConfig", [])
+        if current is None or reaches(channel, current)
     }
 
 
-def resource_config(instance_type: str) -> Params:
-    """A cluster of one."""
-    group = {"instance_group_name": _GROUP, "instance_type": instance_type, "hosts": [HOST]}
-    return {
-        "current_host": HOST,
-        "current_instance_type": instance_type,
-        "current_group_name": _GROUP,
-        "hosts": [HOST],
-        "instance_groups": [group],
-        "network_interface_name": "eth0",
-    }
+def reaches(channel: Params, host: Host) -> bool:
+    """Whether a channel is for this host."""
+    groups = channel["DataSource"]["S3DataSource"].get("InstanceGroupNames")
+    return bool(hosts.in_groups([host], groups or []))
 
 
 def _write(path: Path, document: Params) -> None:

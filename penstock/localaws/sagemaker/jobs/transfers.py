@@ -1,10 +1,11 @@
 """Between S3 and a job's directory. Nothing is written outside it whatever a key says, nothing read through a link."""
 
-import json
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from penstock.localaws.sagemaker.faults import JobFault, client_error
 
 _PARALLEL = 8
+_CHUNK = 1 << 20
 _FAST = 1  # compression level: an artefact is read back on this machine
 
 
@@ -26,39 +28,35 @@ def split(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def download_prefix(s3: Any, uri: str, target: Path) -> int:
-    """Every object below `uri` into `target`, under its path after the prefix; how many there were."""
-    bucket, prefix = split(uri)
-    keys = list(_keys(s3, bucket, prefix))
-    if not keys:
-        raise client_error(
-            "Data download failed:Failed to download data. No S3 objects found under S3 URL "
-            f'"{uri}" given in input data source. Please ensure that the bucket exists and that objects exist '
-            "under that S3 prefix."
-        )
-    _download_all(s3, bucket, [(key, target / relative(key, prefix)) for key in keys])
-    return len(keys)
+def nothing_found(uri: str, bucket: str, region: str = "us-east-1", role: str = "of the job") -> str:
+    """What AWS says of an input without objects."""
+    quoted = f'"{role}"' if ":" in role else role
+    return (
+        f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket exists '
+        f"in the selected region ({region}), that objects exist under that S3 prefix, and that the role {quoted} has "
+        f'"s3:ListBucket" permissions on bucket "{bucket}".'
+    )
 
 
-def download_manifest(s3: Any, uri: str, target: Path) -> int:
-    """The objects a manifest file names: `[{"prefix": "s3://bucket/a/"}, "b.csv", …]`; how many there were."""
-    entries = _manifest(s3, uri)
-    base = entries[0]["prefix"]
-    bucket, prefix = split(base)
-    names = [name for name in entries[1:] if isinstance(name, str)]
-    _download_all(s3, bucket, [(prefix + name, target / safe(name)) for name in names])
-    return len(names)
+class Volume:
+    """The disk of one instance while it is filled: `limit` bytes. May be used from several threads."""
 
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._left = limit
+        self._lock = threading.Lock()
 
-def _manifest(s3: Any, uri: str) -> list[Any]:
-    bucket, key = split(uri)
-    try:
-        entries = json.loads(_body(s3, bucket, key).read())
-        if isinstance(entries, list) and isinstance(entries[0]["prefix"], str):
-            return entries
-    except (ValueError, LookupError, TypeError) as error:
-        raise client_error(f"Data download failed:{uri} is not a manifest file: {error}") from error
-    raise client_error(f'Data download failed:{uri} is not a manifest file: no "prefix" in its first entry')
+    def exempt(self, size: int) -> None:
+        """So many bytes lie on it that would be somewhere else on AWS: they do not count."""
+        with self._lock:
+            self.limit += size
+
+    def take(self, size: int) -> None:
+        """So many bytes more; raises JobFault when they do not fit."""
+        with self._lock:
+            self._left -= size
+            if self._left < 0:
+                raise client_error("Data download failed:Insufficient disk space")
 
 
 def download_object(s3: Any, uri: str, target: Path) -> None:
@@ -67,7 +65,8 @@ def download_object(s3: Any, uri: str, target: Path) -> None:
     _download(s3, bucket, key, target)
 
 
-def _keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+def keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+    """The keys below a prefix, in order; without those that only show an empty folder."""
     try:
         for found in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in found.get("Contents", []):
@@ -92,39 +91,82 @@ def safe(name: str) -> PurePosixPath:
     return PurePosixPath(*parts)
 
 
-def _download_all(s3: Any, bucket: str, wanted: list[tuple[str, Path]]) -> None:
+def download_all(s3: Any, wanted: list[tuple[str, str, Path]], volume: Volume | None = None) -> None:
+    """Every (bucket, key) into its file, several at a time; raises JobFault."""
+
+    def fetch(one: tuple[str, str, Path]) -> None:
+        bucket, key, target = one
+        _download(s3, bucket, key, target, volume)
+
     if len(wanted) == 1:
-        _download(s3, bucket, *wanted[0])
+        fetch(wanted[0])
         return
     with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="download") as threads:
-        list(threads.map(lambda one: _download(s3, bucket, *one), wanted))
+        list(threads.map(fetch, wanted))
 
 
-def _download(s3: Any, bucket: str, key: str, target: Path) -> None:
-    body = _body(s3, bucket, key)
+def _download(s3: Any, bucket: str, key: str, target: Path, volume: Volume | None = None) -> None:
+    found = _object(s3, bucket, key)
+    body = found["Body"]
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with body, target.open("wb") as file:
-            shutil.copyfileobj(body, file, 1 << 20)
+        with body:
+            if volume is not None:
+                volume.take(found["ContentLength"])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                shutil.copyfileobj(body, file, _CHUNK)
     except (OSError, BotoCoreError) as error:
         raise _download_failed(error, f"s3://{bucket}/{key}") from error
 
 
-def _body(s3: Any, bucket: str, key: str) -> Any:
+def read(s3: Any, uri: str) -> bytes:
+    """One object, whole; raises JobFault."""
+    return b"".join(chunks(s3, *split(uri)))
+
+
+def chunks(s3: Any, bucket: str, key: str) -> Iterator[bytes]:
+    """One object, piece by piece; raises JobFault."""
     try:
-        return s3.get_object(Bucket=bucket, Key=key)["Body"]
+        with _object(s3, bucket, key)["Body"] as body:
+            while chunk := body.read(_CHUNK):
+                yield chunk
+    except (OSError, BotoCoreError) as error:
+        raise _download_failed(error, f"s3://{bucket}/{key}") from error
+
+
+def gunzipped(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """What was compressed, piece by piece; `name` is what a JobFault names."""
+    unpack = zlib.decompressobj(wbits=31)
+    try:
+        for piece in pieces:
+            rest = piece
+            while rest:
+                yield unpack.decompress(rest)
+                rest = unpack.unused_data
+                if unpack.eof and rest:  # gzip files may be put one after another
+                    unpack = zlib.decompressobj(wbits=31)
+    except zlib.error as error:
+        raise client_error(f"Data download failed:{name} is not compressed with gzip: {error}") from error
+
+
+def _object(s3: Any, bucket: str, key: str) -> Any:
+    try:
+        return s3.get_object(Bucket=bucket, Key=key)
     except (ClientError, BotoCoreError) as error:
         raise _download_failed(error, f"s3://{bucket}/{key}") from error
 
 
 def _download_failed(error: Exception, uri: str) -> JobFault:
     if isinstance(error, ClientError):
-        said = error.response.get("Error", {})
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        return client_error(
-            f"Data download failed:{said.get('Code')} ({status}): {said.get('Message')} ({uri})"
-        )
+        return client_error(f"Data download failed:{_said(error)} ({uri})")
     return client_error(f"Data download failed:{error} ({uri})")
+
+
+def _said(error: ClientError) -> str:
+    """`NoSuchBucket (404): The specified bucket does not exist`"""
+    said = error.response.get("Error", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return f"{said.get('Code')} ({status}): {said.get('Message')}"
 
 
 def files_below(directory: Path) -> Iterator[tuple[Path, str]]:
@@ -146,22 +188,51 @@ def upload_directory(s3: Any, directory: Path, uri: str) -> int:
     return count
 
 
-def upload_tar(s3: Any, directory: Path, uri: str, scratch: Path) -> None:
-    """`directory` as a tar.gz to `uri`; links that lead out of the directory are left out."""
+def upload_tar(s3: Any, directories: Sequence[Path], uri: str, scratch: Path) -> None:
+    """The files of all `directories` in one tar.gz, made at `scratch`, to `uri`.
+
+    Links are left out; of several files of one name the first directory's is taken.
+    """
+    taken: set[str] = set()
     with tarfile.open(scratch, "w:gz", compresslevel=_FAST) as archive:
-        for path, name in files_below(directory):
-            archive.add(path, name, recursive=False)
+        for directory in directories:
+            for path, name in files_below(directory):
+                if name not in taken:
+                    taken.add(name)
+                    archive.add(path, name, recursive=False)
     upload_file(s3, scratch, uri)
     scratch.unlink()
 
 
 def upload_file(s3: Any, path: Path, uri: str) -> None:
-    """One file to `uri`."""
+    """One file to `uri`; it is there whole or not at all. Raises JobFault."""
     bucket, key = split(uri)
     try:
-        s3.upload_file(str(path), bucket, key)
+        if path.stat().st_size < _CHUNK * 8:
+            with path.open("rb") as file:
+                s3.put_object(Bucket=bucket, Key=key, Body=file)
+        else:
+            s3.upload_file(str(path), bucket, key)
+    except ClientError as error:
+        raise client_error(f"Artifact upload failed:Error 7: {_said(error)}") from error
     except Exception as error:  # boto3 wraps what went wrong in errors of several families
-        raise client_error(f"Artifact upload failed: {error}") from error
+        raise client_error(f"Artifact upload failed:{error}") from error
+
+
+def delete_object(s3: Any, uri: str) -> None:
+    """Remove one object; raises JobFault."""
+    bucket, key = split(uri)
+    try:
+        s3.delete_object(Bucket=bucket, Key=key)
+    except (ClientError, BotoCoreError) as error:
+        raise client_error(f"{uri} could not be deleted: {error}") from error
+
+
+def delete_below(s3: Any, uri: str) -> None:
+    """Remove every object below `uri`; raises JobFault."""
+    bucket, prefix = split(uri)
+    for key in list(keys(s3, bucket, prefix)):
+        delete_object(s3, f"s3://{bucket}/{key}")
 
 
 def extract_tar(archive: Path, target: Path) -> None:
@@ -172,9 +243,3 @@ def extract_tar(archive: Path, target: Path) -> None:
             opened.extractall(target, filter="data")
     except (tarfile.TarError, OSError, EOFError) as error:
         raise client_error(f"{archive.name} cannot be unpacked: {error}") from error
-
-
-def exists(s3: Any, uri: str) -> bool:
-    """Whether there is any object below `uri`."""
-    bucket, prefix = split(uri)
-    return next(_keys(s3, bucket, prefix), None) is not None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from penstock.localaws.execution import watch
 from penstock.localaws.execution.process import Process
 from penstock.localaws.sagemaker.jobs import lifecycle
 from penstock.localaws.sagemaker.jobs.lifecycle import Job, Secondary, Status, Transition
@@ -13,6 +14,12 @@ from penstock.localaws.sagemaker.plane import Plane
 
 Document = dict[str, Any]
 _TAIL_CHARACTERS = 700
+_KILLED = {
+    watch.MEMORY: "ClientError: Please use an instance type with more memory, "
+    "or reduce the size of job data processed on an instance.",
+    watch.DISK: "ClientError: Insufficient disk space: [Errno 28] No space left on device. "
+    "Please use a larger VolumeSizeInGB, or reduce what the job writes.",
+}
 
 
 @dataclass(frozen=True)
@@ -76,18 +83,42 @@ class Work(Protocol):
 
 
 @dataclass(frozen=True)
+class Patience:
+    """How long a job may wait, in seconds since it was created, and how it ends then.
+
+    `whole`: the time it runs counts too.
+    """
+
+    seconds: float
+    ending: Secondary = Secondary.STOPPED
+    whole: bool = False
+
+
+@dataclass(frozen=True)
 class Kind:
-    """A kind of job: how to make its work, to show it, and what its events are called."""
+    """A kind of job: how to make its work, to show it, and what its events are called.
+
+    Of a request, `max_runtime` is how long it may run in seconds, `patience` how long it may wait, `retries` how often
+    a fault of ours may be tried again. `discard` removes what a job left in S3 whose upload was interrupted.
+    """
 
     name: str
     begin: Callable[[Plane, Record, Path], Work]
     describe: Callable[[Record], Document]
     event: str
     max_runtime: Callable[[Document], float]
+    patience: Callable[[Document], Patience | None] = lambda _request: None
+    retries: Callable[[Document], int] = lambda _request: 0
+    discard: Callable[[Plane, Record], None] = lambda _plane, _record: None
 
 
 def exit_failure(code: int, written: str, process: Process) -> str:
-    """FailureReason of a process that ended with `code`: what it wrote itself, else the end of its standard error."""
+    """FailureReason of a process that ended with `code`: what it wrote itself, else the end of its standard error.
+
+    One that was killed for its memory or its disk has AWS's reason (for memory) or ours instead.
+    """
+    if process.killed_for is not None:
+        return _KILLED[process.killed_for]
     said = written.strip() or "\n".join(process.last_errors)[-_TAIL_CHARACTERS:]
     named = said.startswith(("AlgorithmError:", "ClientError:"))  # the built-in algorithms name it themselves
     text = f"{'' if named else 'AlgorithmError: '}{said[: lifecycle.REASON_LIMIT - 40]}"
