@@ -302,7 +302,7 @@ class World:
     def __init__(self):
         self.endpoint, todo = handle(Endpoint("e", "Creating", "c1"), Created(blueprint("c1")))
         self.waiting = list(todo)
-        self.updates = 1
+        self.updates, self.began = 1, 1.0
 
     def step(self, choice, word):
         before = self.endpoint
@@ -355,7 +355,9 @@ class World:
             assert part.live["live"] <= made["live"] + 1e-9
         if now.status == "Updating" and now.deployment and now.active and now.pending:
             there, live = now.deployment.kept["live"], now.deployment.live["live"]
-            assert there >= 1 - live - 1e-9  # blue ends only as far as green has taken over
+            if isinstance(asked, Updated):
+                self.began = there  # less than 1 after a roll-back that failed
+            assert there >= min(self.began, 1 - live) - 1e-9  # blue ends only as far as green has taken over
         if now.status == "InService":
             assert now.active is not None
             assert now.pending is None

@@ -56,14 +56,12 @@ class Part:
 def traffic(endpoint: Endpoint) -> list[Part]:
     """Who answers. Blue alone, until green has its first share; green alone, once blue is gone."""
     blue, green, deployment = endpoint.active, endpoint.pending, endpoint.deployment
-    if blue is None:
-        return (
-            [_whole(green)]
-            if green is not None and deployment is not None and any(deployment.live.values())
-            else []
-        )
     if green is None or deployment is None or not any(deployment.live.values()):
-        return [_whole(blue)]
+        whole = dict.fromkeys(blue.counts, 1.0) if blue else {}
+        there = deployment.kept if deployment and green else whole
+        return [Part(blue, 1.0, there, whole)] if blue is not None else []
+    if blue is None:
+        return [Part(green, 1.0, deployment.live, dict.fromkeys(green.counts, 1.0))]
     live = deployment.live
     weights = {variant.name: variant.weight for variant in green.variants}
     total = sum(weights.values()) or 1.0
@@ -183,11 +181,6 @@ def _launching(endpoint: Endpoint, deployment: Deployment, fleet: Fleet) -> Outc
 def _settling(endpoint: Endpoint, deployment: Deployment | None, *more: Instruction) -> Outcome:
     turned = dataclasses.replace(endpoint, deployment=deployment, round=endpoint.round + 1)
     return turned, [Settle(turned.round), *more]
-
-
-def _whole(fleet: Fleet) -> Part:
-    ones = dict.fromkeys(fleet.counts, 1.0)
-    return Part(fleet, 1.0, ones, ones)
 
 
 def _left(fleet: Fleet | None, kept: Mapping[str, float]) -> dict[str, int]:
