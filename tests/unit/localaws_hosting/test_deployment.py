@@ -1,7 +1,7 @@
 """A deployment's plan: sizes, steps, who gets how much traffic; and its way there and back, event by event."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.localaws.sagemaker.hosting import shifting
@@ -218,6 +218,21 @@ def test_a_deployment_that_takes_too_long_is_rolled_back():
     assert handle(endpoint, Expired(endpoint.serial - 1)) == (endpoint, [])
 
 
+def test_a_failed_roll_back_is_not_tried_again_by_late_word():
+    endpoint, bake = at_baking(rolling(1), bakings=3)
+    back, _ = handle(endpoint, Tripped(bake.round, "errors"))
+    stuck, _ = handle(back, Failed(back.active.serial, "x"))
+    assert handle(stuck, Settled(stuck.round)) == (stuck, [])
+
+
+def test_a_rolling_deployment_whose_old_fleet_is_lost_in_a_restart_goes_on_with_what_there_is_of_the_new():
+    endpoint, _ = at_baking(rolling(1), bakings=2)
+    again, _ = handle(endpoint, Restarted())
+    lost, _ = handle(again, Failed(again.active.serial, "x"))
+    (part,) = shifting.traffic(lost)
+    assert (part.fleet.config, part.share, part.live) == ("two", 1.0, {"live": 0.5})
+
+
 def test_a_restart_amid_a_baking_begins_it_anew_with_the_same_traffic():
     endpoint, _ = at_baking(blue_green("LINEAR", 25), bakings=2)
     again, todo = handle(from_document(to_document(endpoint)), Restarted())
@@ -319,23 +334,26 @@ class World:
     def event(self, choice, word):
         """One of what is under way comes to an end (well, or not), or a request, or a restart."""
         if choice < 12 and self.waiting:
-            one = self.waiting.pop(choice % len(self.waiting))
-            match one:
-                case Launch(fleet):
-                    return Failed(fleet.serial, "x") if word == 0 else Ready(fleet.serial)
-                case Settle():
-                    return Settled(one.round)
-                case Bake():
-                    return Tripped(one.round, "alarm") if word == 0 else Baked(one.round)
-                case Limit():
-                    return Expired(one.serial)
-            return None
+            return self.word_of(self.waiting.pop(choice % len(self.waiting)), bad=word == 0)
         if choice < 16:
             self.updates += 1
             return Updated(blueprint(f"c{self.updates}"), CONFIGS[word % len(CONFIGS)])
         if choice == 16:
             return Rescaled({"live": (2.0, 1 + word % 4)})
         return {17: Restarted(), 18: Deleted() if word == 1 else None}.get(choice)
+
+    @staticmethod
+    def word_of(one, bad):
+        match one:
+            case Launch(fleet):
+                return Failed(fleet.serial, "x") if bad else Ready(fleet.serial)
+            case Settle():
+                return Settled(one.round)
+            case Bake():
+                return Tripped(one.round, "alarm") if bad else Baked(one.round)
+            case Limit():
+                return Expired(one.serial)
+        return None
 
     def check(self, before, asked):
         now = self.endpoint
@@ -372,6 +390,7 @@ class World:
         raise AssertionError(f"no end: {self.endpoint}")
 
 
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 18), st.integers(0, 11)), max_size=60))
 def test_whatever_happens_in_whatever_order_statuses_follow_the_diagram_and_one_fleet_ends_with_all_traffic(
     events,

@@ -48,9 +48,8 @@ def after(*events, start=None):
     """The endpoint after those events, and the last one's instructions; SETTLED and BAKED are of the present round."""
     endpoint, instructions = start or Endpoint("e", "Creating", "one"), []
     for event in events:
-        if event in (SETTLED, BAKED):
-            event = type(event)(endpoint.round)
-        endpoint, instructions = handle(endpoint, event)
+        now = type(event)(endpoint.round) if event in (SETTLED, BAKED) else event
+        endpoint, instructions = handle(endpoint, now)
     return endpoint, instructions
 
 

@@ -233,7 +233,7 @@ def _expired(endpoint: Endpoint, event: Expired) -> Outcome:
 
 
 def _settled(endpoint: Endpoint, event: Settled) -> Outcome:
-    if event.round != endpoint.round:
+    if event.round != endpoint.round or endpoint.status == UPDATE_ROLLBACK_FAILED:
         return endpoint, []
     if endpoint.deployment is not None:
         return shifting.settled(endpoint, endpoint.deployment)
