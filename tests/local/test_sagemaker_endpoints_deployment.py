@@ -115,30 +115,75 @@ def test_a_canary_whose_model_answers_500_is_rolled_back_by_its_alarm(hosting: H
 
 def test_linear_steps_move_all_traffic_without_losing_a_request(hosting: Hosting) -> None:
     name, _, second = two(hosting)
-    config = blue_green("LINEAR", wait=1, LinearStepSize=percent(50))
+    config = blue_green("LINEAR", wait=300, termination=300, LinearStepSize=percent(50))
     with Crowd(hosting, name).asking() as crowd:
         hosting.sagemaker.update_endpoint(
             EndpointName=name, EndpointConfigName=second, DeploymentConfig=config
         )
-        until(lambda: stage(hosting, name) == "Baking")
-        half = answers(hosting, name, 40)
+        baking(hosting, name, "300 seconds (WaitIntervalInSeconds)")
+        seen = len(crowd.answers)
+        until(lambda: len(crowd.answers) >= seen + 20)
+        half = Counter(json.loads(answer)["answer"] for answer in crowd.answers[seen : seen + 20])
+        hosting.aws.advance(301)
+        baking(hosting, name, "300 seconds (TerminationWaitInSeconds) with traffic enabled on full capacity")
+        assert hosting.describe(name)["EndpointStatus"] == "Updating"
+        hosting.aws.advance(301)
         described = hosting.until(name, "InService")
     assert crowd.errors == []
-    assert min(half.values()) >= 10  # the crowd takes turns with us
+    assert half == {"first": 10, "second": 10}
     assert described["EndpointConfigName"] == second
     assert described["LastDeploymentConfig"] == config
     assert json.loads(crowd.answers[-1])["answer"] == "second"
 
 
+def baking(hosting: Hosting, name: str, words: str) -> None:
+    """Return once the update bakes, and says so in those words."""
+
+    def said() -> bool:
+        summary = hosting.describe(name).get("PendingDeploymentSummary", {"ProductionVariants": []})
+        return any(
+            words in status["StatusMessage"]
+            for variant in summary["ProductionVariants"]
+            for status in variant["VariantStatus"]
+        )
+
+    until(said)
+
+
+def test_a_deployment_that_takes_too_long_goes_back(hosting: Hosting) -> None:
+    name, one, second = two(hosting)
+    config = blue_green("LINEAR", wait=500, LinearStepSize=percent(10))
+    config["BlueGreenUpdatePolicy"]["MaximumExecutionTimeoutInSeconds"] = 600
+    hosting.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=second, DeploymentConfig=config)
+    baking(hosting, name, "500 seconds")
+    stage_before = hosting.describe(name)["PendingDeploymentSummary"]["ProductionVariants"][0][
+        "VariantStatus"
+    ]
+    hosting.aws.advance(501)
+    until(lambda: later(hosting, name, stage_before[0]["StartTime"]))
+    hosting.aws.advance(110)
+    assert hosting.until(name, "InService")["EndpointConfigName"] == one
+
+
+def later(hosting: Hosting, name: str, than: datetime.datetime) -> bool:
+    """Whether the update bakes again, since later than that."""
+    summary = hosting.describe(name)["PendingDeploymentSummary"]["ProductionVariants"][0]
+    (status,) = summary["VariantStatus"]
+    return bool(status["Status"] == "Baking" and status["StartTime"] > than)
+
+
 def test_a_rolling_deployment_replaces_instance_by_instance(hosting: Hosting) -> None:
     name, _, second = two(hosting, instances=2)
-    config = {"RollingUpdatePolicy": {"MaximumBatchSize": count(1), "WaitIntervalInSeconds": 1}}
+    config = {"RollingUpdatePolicy": {"MaximumBatchSize": count(1), "WaitIntervalInSeconds": 600}}
     with Crowd(hosting, name).asking() as crowd:
         hosting.sagemaker.update_endpoint(
             EndpointName=name, EndpointConfigName=second, DeploymentConfig=config
         )
         until(lambda: stage(hosting, name) == "Baking")
         summary = hosting.describe(name)["PendingDeploymentSummary"]["ProductionVariants"][0]
+        hosting.aws.advance(601)
+        baking(hosting, name, "on full capacity of 2 instance(s)")
+        hosting.aws.advance(601)
         described = hosting.until(name, "InService")
     assert crowd.errors == []
     assert (summary["CurrentInstanceCount"], summary["DesiredInstanceCount"]) == (1, 2)
