@@ -257,11 +257,13 @@ def test_metrics_tell_the_fleets_of_an_endpoint_apart(hosting: Hosting) -> None:
     assert total(hosting, name, "InvocationModelErrors") == 0
 
 
-def total(hosting: Hosting, name: str, metric: str, **dimensions: str) -> float:
+def total(
+    hosting: Hosting, name: str, metric: str, namespace: str = "AWS/SageMaker", **dimensions: str
+) -> float:
     now = datetime.datetime.fromtimestamp(time.time(), datetime.UTC)
     of = {"EndpointName": name, "VariantName": "live", **dimensions}
     points = hosting.aws.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/SageMaker",
+        Namespace=namespace,
         MetricName=metric,
         Dimensions=[{"Name": key, "Value": value} for key, value in of.items()],
         StartTime=now - datetime.timedelta(hours=1),

@@ -49,6 +49,7 @@ class Usage:
         self.look()  # CPU is the difference between two looks
         while not self._plane.clock.wait(USAGE_SECONDS, self._over):
             self.look()
+            self._metrics.flush()
 
     def look(self) -> None:
         """Note what every running instance uses now."""
