@@ -46,6 +46,7 @@ log = logging.getLogger("penstock.localaws.sagemaker")
 
 KIND = "endpoint"
 _LAST_SECONDS = 3.0  # for a model server when the whole server stops
+_LONGEST_END = 30.0  # seconds for a launch to notice that all is over: a download from S3 at most
 _NOT_YET = Launch | Remove | Settle | Bake | Limit  # need the embedded AWS to answer
 
 
@@ -55,13 +56,12 @@ class Hosting:
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
         self._lock = threading.RLock()
-        self._rounds: dict[
-            str, tuple[int, set[int]]
-        ] = {}  # round, and serials of the fleets that may have instances
+        # By endpoint: its round, and the serials of the fleets that may have instances.
+        self._rounds: dict[str, tuple[int, set[int]]] = {}
         self._stopping = False
-        self._postponed: (
-            list[tuple[Endpoint, dict[str, Any], Instruction]] | None
-        ) = []  # until `start`, then None
+        self._threads: list[threading.Thread] = []
+        # What has to wait until the embedded AWS answers; None once it does.
+        self._postponed: list[tuple[Endpoint, dict[str, Any], Instruction]] | None = []
         self.routes: Mapping[str, Route] = {}
         self.statuses: Mapping[str, str] = {}
         self.metrics = EndpointMetrics(lambda: plane.client("cloudwatch"))
@@ -76,8 +76,8 @@ class Hosting:
         Raises lifecycle.Refused when the endpoint's state does not allow the event.
         """
         with self._lock:
-            document = self._plane.store.get(KIND, name)
-            if document is None or self._stopping:
+            document = None if self._stopping else self._plane.store.get(KIND, name)
+            if document is None:
                 return None
             before = lifecycle.from_document(document["endpoint"])
             endpoint, instructions = lifecycle.handle(before, event)
@@ -96,9 +96,8 @@ class Hosting:
             self._stamp(document, empty, endpoint)
             if self._stopping or not self._plane.store.create(KIND, name, document):
                 return False
-            shutil.rmtree(
-                self._crew.directory(name), ignore_errors=True
-            )  # what one of that name may have left
+            # What one of that name may have left.
+            shutil.rmtree(self._crew.directory(name), ignore_errors=True)
             self._follow(endpoint, document, instructions)
             return True
 
@@ -166,7 +165,7 @@ class Hosting:
             return
         match instruction:
             case Launch(fleet):
-                _in_thread(self._launch, endpoint.name, fleet, _shares(endpoint, fleet))
+                self._in_thread(self._launch, endpoint.name, fleet, _shares(endpoint, fleet))
             case Settle():
                 self._settle(endpoint, instruction.round)
             case Bake() | Limit():
@@ -209,7 +208,7 @@ class Hosting:
         self.routes = {**self.routes, endpoint.name: route}
         wanted = shifting.capacity(endpoint)
         surplus = self._crew.surplus(endpoint.name, wanted)
-        _in_thread(self._end, endpoint.name, turn, surplus, {fleet.generation for fleet, _ in wanted})
+        self._in_thread(self._end, endpoint.name, turn, surplus, {fleet.generation for fleet, _ in wanted})
 
     def _end(self, name: str, turn: int, surplus: Mapping[Key, Instance], generations: set[int]) -> None:
         """In a thread: old instances drained and stopped, their files removed."""
@@ -219,7 +218,7 @@ class Hosting:
     def _remove(self, name: str) -> None:
         self._rounds.pop(name, None)
         self.routes = {other: route for other, route in self.routes.items() if other != name}
-        _in_thread(self._forget, name, self._crew.everything_of(name))
+        self._in_thread(self._forget, name, self._crew.everything_of(name))
 
     def _forget(self, name: str, instances: Mapping[Key, Instance]) -> None:
         """In a thread: everything of a deleted endpoint gone, its name last."""
@@ -232,6 +231,16 @@ class Hosting:
             tags.drop(self._plane, arn(self._plane.place, KIND, name))
             self.statuses = {other: status for other, status in self.statuses.items() if other != name}
 
+    def _in_thread(self, action: Any, *arguments: Any) -> None:
+        made = threading.Thread(target=action, args=arguments, name=f"hosting{action.__name__}", daemon=True)
+        self._threads = [*(one for one in self._threads if one.is_alive()), made]
+        made.start()
+
+    def wait_for_threads(self) -> None:
+        """After `stop`: return when nothing launches or ends any more, so that nothing writes what is thrown away."""
+        for thread in self._threads:
+            thread.join(_LONGEST_END)
+
 
 def on_start(plane: Plane) -> None:
     """Take up the endpoints of before."""
@@ -243,10 +252,11 @@ def on_stop(plane: Plane) -> None:
     plane.part(Hosting).stop()
 
 
+def on_reset(plane: Plane) -> None:
+    """Leave no thread that would still write."""
+    plane.part(Hosting).wait_for_threads()
+
+
 def _shares(endpoint: Endpoint, fleet: Fleet) -> Shares:
     """How much of the fleet is to run now."""
     return next((shares for one, shares in shifting.capacity(endpoint) if one.serial == fleet.serial), {})
-
-
-def _in_thread(action: Any, *arguments: Any) -> None:
-    threading.Thread(target=action, args=arguments, name=f"hosting-{action.__name__}", daemon=True).start()

@@ -23,7 +23,7 @@ log = logging.getLogger("penstock.localaws.sagemaker")
 StartProcess = Callable[[str, int], Process]  # (instance id, port) → its process
 STOP_SECONDS = 30.0  # AWS leaves a container 30 s between SIGTERM and SIGKILL
 DRAIN_SECONDS = 60.0  # no invocation takes longer
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
 _HEALTHY_SECONDS = 60.0  # alive that long: the next pause is the first again
 _BETWEEN_PINGS = 0.05
 
