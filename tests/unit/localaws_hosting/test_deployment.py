@@ -243,6 +243,17 @@ def test_a_restart_amid_a_baking_begins_it_anew_with_the_same_traffic():
     assert done.status == "InService"
 
 
+@pytest.mark.parametrize("blue", [Ready(1), Failed(1, "lost")])
+def test_after_a_restart_the_new_fleet_waits_for_word_of_the_old_one(blue):
+    endpoint, _ = at_baking(blue_green("LINEAR", 25), bakings=2)
+    again, _ = handle(endpoint, Restarted())
+    waiting, todo = handle(again, Ready(endpoint.serial))
+    assert (todo, waiting.deployment.phase) == ([], "Resuming")
+    going, todo = handle(waiting, blue)
+    assert going.deployment.phase == "ActivatingTraffic"
+    assert Settle(going.round) in todo
+
+
 def test_a_fleet_of_two_variants_moves_both():
     two = (
         Variant("a", "m", "image", None, {}, 4, 3.0, 60.0),

@@ -89,6 +89,7 @@ class Deployment:
         kept: how much of the old fleet is there, or being brought back.
         ending: instances of the old fleet that are ending now.
         standing: whether the old fleet is known to be up; a restart of the server leaves that open.
+        arrived: whether the new fleet is up and waits for word of the old one, after such a restart.
     """
 
     policy: Policy = Policy()
@@ -98,6 +99,7 @@ class Deployment:
     kept: Shares = field(default_factory=dict)
     ending: Mapping[str, int] = field(default_factory=dict)
     standing: bool = True
+    arrived: bool = False
 
     @property
     def complete(self) -> bool:

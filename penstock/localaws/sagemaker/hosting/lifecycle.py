@@ -181,9 +181,17 @@ def _up_again(endpoint: Endpoint) -> Outcome:
         return shifting.blue_ready(endpoint)
     if endpoint.status == SYSTEM_UPDATING:
         return _settling(endpoint, Announce(), status=IN_SERVICE)
-    deployment = endpoint.deployment
-    if deployment is not None:
-        endpoint = dataclasses.replace(endpoint, deployment=dataclasses.replace(deployment, standing=True))
+    if endpoint.deployment is None:
+        return endpoint, [Settle(endpoint.round)]
+    standing = dataclasses.replace(endpoint.deployment, standing=True)
+    return _gone_on(dataclasses.replace(endpoint, deployment=standing))
+
+
+def _gone_on(endpoint: Endpoint) -> Outcome:
+    """What became of the old fleet after a restart is known: the deployment goes on if the new one waits for that."""
+    pending, deployment = endpoint.pending, endpoint.deployment
+    if pending is not None and deployment is not None and deployment.arrived:
+        return shifting.green_ready(endpoint, pending, deployment)
     return endpoint, [Settle(endpoint.round)]
 
 
@@ -202,7 +210,7 @@ def _failed(endpoint: Endpoint, event: Failed) -> Outcome:
     if endpoint.status == ROLLING_BACK:
         return shifting.stuck(endpoint, reason)
     if pending is not None:
-        return dataclasses.replace(endpoint, active=None), [Settle(endpoint.round)]
+        return _gone_on(dataclasses.replace(endpoint, active=None))
     return _settling(endpoint, Announce(), status=FAILED, active=None, failure=reason, deployment=None)
 
 
@@ -266,7 +274,7 @@ def _resumed(endpoint: Endpoint) -> Endpoint:
     deployment = endpoint.deployment
     if endpoint.pending is not None and deployment is not None:
         phase = deployment.phase if deployment.phase == progress.CREATING else progress.RESUMING
-        resumed = deployment.to(phase, standing=False)
+        resumed = deployment.to(phase, standing=False, arrived=False)
         return dataclasses.replace(endpoint, deployment=resumed, round=endpoint.round + 1)
     if endpoint.status in (IN_SERVICE, UPDATING) and endpoint.pending is None:
         return dataclasses.replace(endpoint, status=SYSTEM_UPDATING, deployment=None)

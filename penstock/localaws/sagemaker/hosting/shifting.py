@@ -90,12 +90,15 @@ def green_ready(endpoint: Endpoint, green: Fleet, deployment: Deployment) -> Out
     """What was launched of the new fleet is healthy: it gets its share of the traffic."""
     if deployment.phase not in (progress.CREATING, RESUMING):
         return endpoint, []
+    if endpoint.active is not None and not deployment.standing:
+        waiting = dataclasses.replace(deployment, arrived=True)  # or all its share would go to green
+        return dataclasses.replace(endpoint, deployment=waiting), []
     live = deployment.live
     if deployment.phase == progress.CREATING or not any(live.values()):
         live = (
             deployment.made if deployment.policy.rolling else deployment.policy.advanced(live, green.counts)
         )
-    return _settling(endpoint, deployment.to(ACTIVATING, live=live), Progress())
+    return _settling(endpoint, deployment.to(ACTIVATING, live=live, arrived=False), Progress())
 
 
 def settled(endpoint: Endpoint, deployment: Deployment) -> Outcome:
