@@ -169,8 +169,8 @@ class Hosting:
             case Settle():
                 self._settle(endpoint, instruction.round)
             case Bake() | Limit():
-                began = document.get("deploying", document["modified"])
-                self._watch.begin(endpoint.name, instruction, began)
+                since = "stage" if isinstance(instruction, Bake) else "deploying"
+                self._watch.begin(endpoint.name, instruction, document.get(since, document["modified"]))
             case Remove():
                 self._remove(endpoint.name)
             case Announce() | Progress():

@@ -26,16 +26,13 @@ class Watch:
         self._plane, self._metrics, self._apply, self._over = plane, metrics, apply, over
 
     def begin(self, name: str, what: Bake | Limit, began: float) -> None:
-        """Watch from now on; does not wait. The time limit counts from `began` (epoch seconds of the clock)."""
-        if isinstance(what, Bake):
-            threading.Thread(target=self._bake, args=(name, what), name="hosting-bake", daemon=True).start()
-        else:
-            arguments = (name, what, began)
-            threading.Thread(target=self._limit, args=arguments, name="hosting-limit", daemon=True).start()
+        """Watch from now on; does not wait. Its time counts from `began`, epoch seconds of the clock."""
+        target = self._bake if isinstance(what, Bake) else self._limit
+        threading.Thread(target=target, args=(name, what, began), name="hosting-watch", daemon=True).start()
 
-    def _bake(self, name: str, baking: Bake) -> None:
+    def _bake(self, name: str, baking: Bake, began: float) -> None:
         clock = self._plane.clock
-        until = clock.now() + baking.seconds
+        until = began + baking.seconds
         while not self._over(name, baking):
             left = until - clock.now()  # before the look: what happened until then counts
             if reason := self._tripped(baking.alarms):
