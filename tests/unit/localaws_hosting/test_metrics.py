@@ -4,6 +4,8 @@ from penstock.localaws.sagemaker.hosting.metrics import INSTANCES, NAMESPACE, UN
 
 
 class CloudWatch:
+    """Keeps what it is sent."""
+
     def __init__(self):
         self.sent = []
 
