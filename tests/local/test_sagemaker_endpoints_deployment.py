@@ -247,6 +247,26 @@ def test_what_a_deployment_config_must_not_say(hosting: Hosting) -> None:
     assert hosting.describe(name)["EndpointStatus"] == "InService"
 
 
+def test_a_deployment_config_of_the_creation_is_kept_for_updates(hosting: Hosting) -> None:
+    name, one, second = hosting.name("e"), hosting.config("one"), hosting.config("two")
+    config = blue_green("ALL_AT_ONCE", termination=600)
+    create = {"EndpointName": name, "EndpointConfigName": one, "DeploymentConfig": config}
+    hosting.sagemaker.create_endpoint(**create)
+    hosting.made.append(name)
+    code, message = refused(hosting.sagemaker.create_endpoint, **create)
+    assert (code, message.split('"')[0]) == (
+        "ValidationException",
+        "Cannot create already existing endpoint ",
+    )
+    assert hosting.until(name, "InService")["LastDeploymentConfig"] == config
+    hosting.sagemaker.update_endpoint(
+        EndpointName=name, EndpointConfigName=second, RetainDeploymentConfig=True
+    )
+    baking(hosting, name, "600 seconds (TerminationWaitInSeconds)")
+    hosting.aws.advance(601)
+    assert hosting.until(name, "InService")["EndpointConfigName"] == second
+
+
 def test_metrics_tell_the_fleets_of_an_endpoint_apart(hosting: Hosting) -> None:
     name, one, _ = two(hosting, instances=2)
     for _ in range(6):
