@@ -267,6 +267,7 @@ def test_a_deployment_config_of_the_creation_is_kept_for_updates(hosting: Hostin
     assert hosting.until(name, "InService")["EndpointConfigName"] == second
 
 
+@pytest.mark.slow  # waits for the next sending of metrics
 def test_metrics_tell_the_fleets_of_an_endpoint_apart(hosting: Hosting) -> None:
     name, one, _ = two(hosting, instances=2)
     for _ in range(6):
