@@ -142,7 +142,7 @@ def baking(hosting: Hosting, name: str, words: str) -> None:
     def said() -> bool:
         summary = hosting.describe(name).get("PendingDeploymentSummary", {"ProductionVariants": []})
         return any(
-            words in status["StatusMessage"]
+            status["Status"] == "Baking" and words in status["StatusMessage"]
             for variant in summary["ProductionVariants"]
             for status in variant["VariantStatus"]
         )
