@@ -24,6 +24,7 @@ from penstock.localaws.extension import (
     lambda_logs,
     log_limits,
     machine_metrics,
+    metric_alarms,
     rest_import,
     s3_events,
     sagemaker_service,
@@ -53,6 +54,7 @@ _PLAIN_HOOKS = (
     state_limits,
     glue_tasks,
     machine_metrics,
+    metric_alarms,
     stack_properties,
     snapshots,
 )

@@ -38,7 +38,7 @@ MODEL = """
             os._exit(9)
         if order == "bad":
             raise Bad("no such column")
-        if order == "fail":
+        if order == "fail" or os.environ.get("FAILING"):
             raise ZeroDivisionError("ouch")
         if order == "wait":
             wait(argument)

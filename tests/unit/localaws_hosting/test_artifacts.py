@@ -22,7 +22,7 @@ class FakeS3:
             metadata = {"ResponseMetadata": {"HTTPStatusCode": 404}, "Error": {"Code": "404"}}
             raise ClientError(metadata, "HeadObject")
 
-    def download_file(self, bucket, key, path):
+    def download_file(self, bucket, key, path, Callback):  # noqa: N803  boto3's name
         self.downloads += 1
         self.head_object(bucket, key)
         with open(path, "wb") as file:
@@ -80,7 +80,7 @@ def test_a_hostile_archive_leaves_nothing(tmp_path, hostile):
 
 @pytest.mark.parametrize("content", [b"", b"no archive", archive(member("x"))[:20]])
 def test_what_is_no_archive_is_a_reason_that_names_it(tmp_path, content):
-    with pytest.raises(Unusable, match=r"s3://b/m\. Please ensure"):
+    with pytest.raises(Unusable, match=r"\"s3://b/m\"\. Please ensure"):
         unpack(FakeS3(m=content), "s3://b/m", tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
 

@@ -31,7 +31,7 @@ class Metrics:
     def __init__(self):
         self.counted = []
 
-    def count(self, endpoint, variant, status, model_us, overhead_us):
+    def count(self, endpoint, variant, status, model_us, overhead_us, **fleet):
         self.counted.append((endpoint, variant, status))
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import tarfile
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ def exists(s3: Any, uri: str) -> bool:
     return True
 
 
-def unpack(s3: Any, uri: str | None, target: Path) -> None:
+def unpack(s3: Any, uri: str | None, target: Path, seconds: float | None = None) -> None:
     """Fill the directory `target` from the archive at `uri` (None: leave it empty); raises Unusable.
+
+    `seconds` is how long the download may take (ModelDataDownloadTimeoutInSeconds), None: as long as it needs.
 
     A `target` that is there is complete: it is put in place by its name, last of all. So a restart needs no S3.
     """
@@ -43,7 +46,7 @@ def unpack(s3: Any, uri: str | None, target: Path) -> None:
             archive = target.with_name(target.name + ".tar.gz")
             with contextlib.ExitStack() as after:
                 after.callback(archive.unlink, missing_ok=True)
-                _download(s3, uri, archive)
+                _download(s3, uri, archive, seconds)
                 _extract(uri, archive, partial)
         partial.rename(target)
     except OSError as error:
@@ -52,12 +55,27 @@ def unpack(s3: Any, uri: str | None, target: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _download(s3: Any, uri: str, archive: Path) -> None:
+def _download(s3: Any, uri: str, archive: Path, seconds: float | None) -> None:
     bucket, key = split_s3(uri)
+    ends = time.monotonic() + (seconds or float("inf"))
+
+    def arrived(_bytes: int) -> None:
+        if time.monotonic() > ends:
+            raise TimeoutError
+
     try:
-        s3.download_file(bucket, key, str(archive))
+        s3.download_file(bucket, key, str(archive), Callback=arrived)
+    except TimeoutError as late:
+        raise Unusable(
+            f'Model data download for container "container_1" from URL: "{uri}" took longer than '
+            f"{seconds:.0f} seconds (ModelDataDownloadTimeoutInSeconds)."
+        ) from late
     except (ClientError, BotoCoreError) as error:
-        raise Unusable(f"Failed to download model data from {uri}: {error}") from error
+        raise Unusable(
+            f'Failed to download model data for container "container_1" from URL: "{uri}". Please ensure that there is '
+            "an object located at the URL and that the role passed to CreateModel has permissions to download the "
+            f"object. ({error})"
+        ) from error
 
 
 def _extract(uri: str, archive: Path, into: Path) -> None:
@@ -66,6 +84,6 @@ def _extract(uri: str, archive: Path, into: Path) -> None:
             opened.extractall(into, filter="data")  # refuses absolute names, .., links outside, devices
     except (tarfile.TarError, EOFError, zlib.error, tarfile.FilterError, OSError) as error:
         raise Unusable(
-            f"Failed to extract model data archive from URL {uri}. "
+            f'Failed to extract model data archive for container "container_1" from URL "{uri}". '
             f"Please ensure that the object located at the URL is a valid tar.gz archive. ({error})"
         ) from error

@@ -1,274 +1,250 @@
 """An endpoint's life as values: `handle(endpoint, event)` returns the endpoint after it and what has to be done.
 
-No I/O and no clock here; `hosting` carries out the instructions and turns what happens into events.
+No I/O and no clock here; `fleets` carries out the instructions and turns what happens into events. The values are in
+`states`, the way from one fleet to the next in `shifting`.
 
-    Creating ──Ready──► InService ──Updated/Rescaled──► Updating ──Ready──► InService (the new fleet)
-        └──Failed──► Failed                                └──Failed──► RollingBack ──Settled──► InService (the old)
+    Creating ──Ready──► InService ──Updated/Rescaled──► Updating ──(shifting)──► InService (the new fleet)
+        └──Failed──► Failed                    └──Failed/Tripped/Expired──► RollingBack ──► InService (the old)
+    RollingBack ──Failed──► UpdateRollbackFailed ──Updated──► Updating
     InService ──Restarted (the server was)──► SystemUpdating ──Ready──► InService, ──Failed──► Failed
 
-A fleet is blue or green as a whole: the pending one takes traffic when all of it is healthy, never before.
+A deployment that a restart of the server interrupted goes on: both fleets are launched again, traffic is shared as it
+was, and the baking it was in begins anew (AWS has no such restart; to go on is what its own recovery would show).
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-CREATING, UPDATING, IN_SERVICE, FAILED = "Creating", "Updating", "InService", "Failed"
-SYSTEM_UPDATING, ROLLING_BACK, DELETING = "SystemUpdating", "RollingBack", "Deleting"
-_IN_PROGRESS = (CREATING, UPDATING, ROLLING_BACK, SYSTEM_UPDATING, DELETING)
+from penstock.localaws.sagemaker.hosting import deployment as progress
+from penstock.localaws.sagemaker.hosting import shifting
+from penstock.localaws.sagemaker.hosting.states import (
+    CREATING,
+    DELETING,
+    FAILED,
+    IN_SERVICE,
+    ROLLING_BACK,
+    SYSTEM_UPDATING,
+    UPDATE_ROLLBACK_FAILED,
+    UPDATING,
+    Announce,
+    Bake,
+    Baked,
+    Blueprint,
+    Created,
+    Deleted,
+    Endpoint,
+    Event,
+    Expired,
+    Failed,
+    Fleet,
+    Instruction,
+    Launch,
+    Limit,
+    Outcome,
+    Progress,
+    Ready,
+    Refused,
+    Remove,
+    Rescaled,
+    Restarted,
+    Settle,
+    Settled,
+    Tripped,
+    Updated,
+    Variant,
+)
 
+__all__ = [
+    "CREATING",
+    "DELETING",
+    "FAILED",
+    "IN_SERVICE",
+    "ROLLING_BACK",
+    "SYSTEM_UPDATING",
+    "UPDATE_ROLLBACK_FAILED",
+    "UPDATING",
+    "Announce",
+    "Bake",
+    "Baked",
+    "Blueprint",
+    "Created",
+    "Deleted",
+    "Endpoint",
+    "Event",
+    "Expired",
+    "Failed",
+    "Fleet",
+    "Instruction",
+    "Launch",
+    "Limit",
+    "Progress",
+    "Ready",
+    "Refused",
+    "Remove",
+    "Rescaled",
+    "Restarted",
+    "Settle",
+    "Settled",
+    "Tripped",
+    "Updated",
+    "Variant",
+    "from_document",
+    "handle",
+    "to_document",
+]
 
-class Refused(Exception):
-    """The endpoint's state does not allow what was asked; `in_progress` tells a passing state from a final one."""
-
-    def __init__(self, status: str) -> None:
-        super().__init__(status)
-        self.status = status
-        self.in_progress = status in _IN_PROGRESS
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A production variant with its model as it was when the fleet was asked for.
-
-    Attributes:
-        count: instances asked for.
-        weight: share of the traffic, relative to the sum of all.
-        patience: seconds the container may take until /ping answers 200.
-        mode: SingleModel or MultiModel, as the container says.
-        serverless: the variant's ServerlessConfig, None for one on instances.
-    """
-
-    name: str
-    model: str
-    image: str
-    model_data: str | None
-    environment: Mapping[str, str]
-    count: int
-    weight: float
-    patience: float
-    mode: str = "SingleModel"
-    serverless: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """What a fleet is made from: an endpoint configuration with its models as they are now.
-
-    Attributes:
-        shadows: get a copy of the traffic; what they answer is discarded.
-        capture: the configuration's DataCaptureConfig, asynchronous: its AsyncInferenceConfig; None without.
-    """
-
-    config: str
-    variants: tuple[Variant, ...]
-    shadows: tuple[Variant, ...] = ()
-    capture: Mapping[str, Any] | None = None
-    asynchronous: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """Variants that go into service together.
-
-    `serial` tells one launch from another; fleets of one `generation` share processes and unpacked models.
-    """
-
-    serial: int
-    generation: int
-    blueprint: Blueprint
-
-    @property
-    def config(self) -> str:
-        """The endpoint configuration's name."""
-        return self.blueprint.config
-
-    @property
-    def variants(self) -> tuple[Variant, ...]:
-        """Those that take traffic."""
-        return self.blueprint.variants
-
-    @property
-    def everything(self) -> tuple[Variant, ...]:
-        """Variants and shadows: whatever needs processes. Names are unique among them."""
-        return self.blueprint.variants + self.blueprint.shadows
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """An endpoint: `active` takes the traffic, `pending` is on its way; `config` is the one last asked for."""
-
-    name: str
-    status: str
-    config: str
-    serial: int = 0
-    active: Fleet | None = None
-    pending: Fleet | None = None
-    failure: str | None = None
-
-
-@dataclass(frozen=True)
-class Created:
-    """CreateEndpoint."""
-
-    blueprint: Blueprint
-
-
-@dataclass(frozen=True)
-class Updated:
-    """UpdateEndpoint: another configuration, on a new fleet."""
-
-    blueprint: Blueprint
-
-
-@dataclass(frozen=True)
-class Rescaled:
-    """UpdateEndpointWeightsAndCapacities: weight and count by variant, None for unchanged."""
-
-    changes: Mapping[str, tuple[float | None, int | None]]
-
-
-@dataclass(frozen=True)
-class Ready:
-    """Every instance of the fleet of that serial answers /ping."""
-
-    serial: int
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The fleet of that serial cannot go into service."""
-
-    serial: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Settled:
-    """The instances that were no longer wanted have ended."""
-
-
-@dataclass(frozen=True)
-class Restarted:
-    """The server was restarted: no process of the endpoint runs any more."""
-
-
-@dataclass(frozen=True)
-class Deleted:
-    """DeleteEndpoint."""
-
-
-Event = Created | Updated | Rescaled | Ready | Failed | Settled | Restarted | Deleted
-
-
-@dataclass(frozen=True)
-class Launch:
-    """Start what the fleet lacks; answer with Ready or Failed."""
-
-    fleet: Fleet
-
-
-@dataclass(frozen=True)
-class Settle:
-    """Route to the active fleet and end every instance neither it nor the pending one needs; answer with Settled."""
-
-
-@dataclass(frozen=True)
-class Remove:
-    """End everything of the endpoint, then forget it."""
-
-
-@dataclass(frozen=True)
-class Announce:
-    """Tell EventBridge the status; `reason` when it is a failure nobody else would see."""
-
-    reason: str | None = None
-
-
-Instruction = Launch | Settle | Remove | Announce
-Outcome = tuple[Endpoint, list[Instruction]]
+_WORD = Ready | Failed | Baked | Tripped | Expired | Settled
+_UNFINISHED = (CREATING, UPDATING, ROLLING_BACK)  # in these AWS does not delete
+_TOO_LONG = "The deployment took longer than its MaximumExecutionTimeoutInSeconds."
 
 
 def handle(endpoint: Endpoint, event: Event) -> Outcome:
     """The endpoint after `event`, and what to do; raises Refused when its state does not allow it."""
-    if endpoint.status == DELETING and isinstance(event, Ready | Failed | Settled):
+    if endpoint.status == DELETING and isinstance(event, _WORD):
         return endpoint, []  # nobody waits for it any more
     return _REACTIONS[type(event)](endpoint, event)
 
 
 def _created(endpoint: Endpoint, event: Created) -> Outcome:
-    return _launched(endpoint, CREATING, Fleet(1, 1, event.blueprint))
+    kept = dataclasses.replace(endpoint, last_deployment=event.deployment)
+    return _launched(kept, CREATING, Fleet(1, 1, event.blueprint), None)
 
 
 def _updated(endpoint: Endpoint, event: Updated) -> Outcome:
-    _must_be_in_service(endpoint)
-    serial = endpoint.serial + 1
-    return _launched(endpoint, UPDATING, Fleet(serial, serial, event.blueprint))
-
-
-def _must_be_in_service(endpoint: Endpoint) -> Fleet:
-    if endpoint.status != IN_SERVICE or endpoint.active is None:
+    if endpoint.status not in (IN_SERVICE, UPDATE_ROLLBACK_FAILED):
         raise Refused(endpoint.status)
-    return endpoint.active
+    endpoint, kept = shifting.sounder(endpoint)
+    serial = endpoint.serial + 1
+    green = Fleet(serial, serial, event.blueprint)
+    begun = progress.begin(progress.policy_of(event.deployment), green.counts, kept)
+    last = event.deployment or endpoint.last_deployment
+    launched, todo = _launched(dataclasses.replace(endpoint, last_deployment=last), UPDATING, green, begun)
+    return launched, [*todo, *_limit(launched)]
 
 
-def _launched(endpoint: Endpoint, status: str, fleet: Fleet) -> Outcome:
+def _launched(
+    endpoint: Endpoint, status: str, fleet: Fleet, deployment: progress.Deployment | None
+) -> Outcome:
     launched = dataclasses.replace(
-        endpoint, status=status, config=fleet.config, serial=fleet.serial, pending=fleet, failure=None
+        endpoint,
+        status=status,
+        config=fleet.config,
+        serial=fleet.serial,
+        pending=fleet,
+        failure=None,
+        deployment=deployment,
     )
-    return launched, [Launch(fleet), Announce()]
+    return launched, [Launch(fleet), Announce(), Progress()]
+
+
+def _limit(endpoint: Endpoint) -> list[Instruction]:
+    timeout = endpoint.deployment.policy.timeout if endpoint.deployment else None
+    return [] if timeout is None or endpoint.pending is None else [Limit(endpoint.pending.serial, timeout)]
 
 
 def _rescaled(endpoint: Endpoint, event: Rescaled) -> Outcome:
     """The same generation with other numbers: instances that are there stay, missing ones are started."""
-    active = _must_be_in_service(endpoint)
+    active = endpoint.active
+    if endpoint.status != IN_SERVICE or active is None:
+        raise Refused(endpoint.status)
     variants = []
     for variant in active.variants:
         weight, count = event.changes.get(variant.name, (None, None))
+        serverless = event.serverless.get(variant.name, {})
         variants.append(
             dataclasses.replace(
                 variant,
                 weight=variant.weight if weight is None else weight,
                 count=variant.count if count is None else count,
+                serverless={**variant.serverless, **serverless} if variant.serverless else None,
             )
         )
     blueprint = dataclasses.replace(active.blueprint, variants=tuple(variants))
-    fleet = Fleet(endpoint.serial + 1, active.generation, blueprint)
-    return _launched(endpoint, UPDATING, fleet)
+    return _launched(endpoint, UPDATING, Fleet(endpoint.serial + 1, active.generation, blueprint), None)
 
 
 def _ready(endpoint: Endpoint, event: Ready) -> Outcome:
-    serial = event.serial
-    if endpoint.pending is not None and endpoint.pending.serial == serial:
-        ready = dataclasses.replace(endpoint, status=IN_SERVICE, active=endpoint.pending, pending=None)
-        return ready, [Settle(), Announce()]
-    if endpoint.active is None or endpoint.active.serial != serial:
+    active, pending = endpoint.active, endpoint.pending
+    if pending is not None and pending.serial == event.serial and endpoint.status != ROLLING_BACK:
+        if endpoint.deployment is not None:
+            return shifting.green_ready(endpoint, pending, endpoint.deployment)
+        return _settling(endpoint, Announce(), status=IN_SERVICE, active=pending, pending=None)
+    if active is None or active.serial != event.serial:
         return endpoint, []  # a launch that was overtaken
+    return _up_again(endpoint)
+
+
+def _up_again(endpoint: Endpoint) -> Outcome:
+    """The active fleet was launched once more, after a restart of the server or in a roll-back, and is healthy."""
+    if endpoint.status == ROLLING_BACK:
+        return shifting.blue_ready(endpoint)
     if endpoint.status == SYSTEM_UPDATING:
-        return dataclasses.replace(endpoint, status=IN_SERVICE), [Settle(), Announce()]
-    return endpoint, [Settle()]
+        return _settling(endpoint, Announce(), status=IN_SERVICE)
+    if endpoint.deployment is None:
+        return endpoint, [Settle(endpoint.round)]
+    standing = dataclasses.replace(endpoint.deployment, standing=True)
+    return _gone_on(dataclasses.replace(endpoint, deployment=standing))
+
+
+def _gone_on(endpoint: Endpoint) -> Outcome:
+    """What became of the old fleet after a restart is known: the deployment goes on if the new one waits for that."""
+    pending, deployment = endpoint.pending, endpoint.deployment
+    if pending is not None and deployment is not None and deployment.arrived:
+        return shifting.green_ready(endpoint, pending, deployment)
+    return endpoint, [Settle(endpoint.round)]
+
+
+def _settling(endpoint: Endpoint, *more: Instruction, **changes: Any) -> Outcome:
+    turned = dataclasses.replace(endpoint, round=endpoint.round + 1, **changes)
+    return turned, [Settle(turned.round), *more]
 
 
 def _failed(endpoint: Endpoint, event: Failed) -> Outcome:
     serial, reason = event.serial, event.reason
     active, pending = endpoint.active, endpoint.pending
     if pending is not None and pending.serial == serial:
-        if active is None:
-            failed = dataclasses.replace(endpoint, status=FAILED, pending=None, failure=reason)
-            return failed, [Settle(), Announce()]
-        # As AWS: back to the old configuration without a FailureReason. The event is the only one who tells.
-        back = dataclasses.replace(endpoint, status=ROLLING_BACK, pending=None, config=active.config)
-        return back, [Settle(), Announce(reason)]
-    if active is None or active.serial != serial:
+        return (endpoint, []) if endpoint.status == ROLLING_BACK else _given_up(endpoint, reason)
+    if active is None or active.serial != serial or endpoint.status == UPDATE_ROLLBACK_FAILED:
         return endpoint, []
+    if endpoint.status == ROLLING_BACK:
+        return shifting.stuck(endpoint, reason)
     if pending is not None:
-        return dataclasses.replace(endpoint, active=None), [Settle()]
-    failed = dataclasses.replace(endpoint, status=FAILED, active=None, failure=reason)
-    return failed, [Settle(), Announce()]
+        return _gone_on(dataclasses.replace(endpoint, active=None))
+    return _settling(endpoint, Announce(), status=FAILED, active=None, failure=reason, deployment=None)
 
 
-def _settled(endpoint: Endpoint, _event: Settled) -> Outcome:
+def _given_up(endpoint: Endpoint, reason: str) -> Outcome:
+    """The pending fleet is not to be: back to the active one, if there is one."""
+    if endpoint.active is not None:
+        return shifting.roll_back(endpoint, endpoint.active, reason)
+    return _settling(endpoint, Announce(), status=FAILED, pending=None, failure=reason, deployment=None)
+
+
+def _baked(endpoint: Endpoint, event: Baked) -> Outcome:
+    if event.round != endpoint.round or endpoint.pending is None or endpoint.deployment is None:
+        return endpoint, []
+    return shifting.baked(endpoint, endpoint.pending, endpoint.deployment)
+
+
+def _tripped(endpoint: Endpoint, event: Tripped) -> Outcome:
+    if event.round != endpoint.round or endpoint.status != UPDATING or endpoint.pending is None:
+        return endpoint, []
+    return _given_up(endpoint, event.reason)
+
+
+def _expired(endpoint: Endpoint, event: Expired) -> Outcome:
+    pending = endpoint.pending
+    if endpoint.status != UPDATING or pending is None or pending.serial != event.serial:
+        return endpoint, []
+    return _given_up(endpoint, _TOO_LONG)
+
+
+def _settled(endpoint: Endpoint, event: Settled) -> Outcome:
+    if event.round != endpoint.round or endpoint.status == UPDATE_ROLLBACK_FAILED:
+        return endpoint, []
+    if endpoint.deployment is not None:
+        return shifting.settled(endpoint, endpoint.deployment)
     if endpoint.status != ROLLING_BACK:
         return endpoint, []
     return dataclasses.replace(endpoint, status=IN_SERVICE), [Announce()]
@@ -277,16 +253,38 @@ def _settled(endpoint: Endpoint, _event: Settled) -> Outcome:
 def _restarted(endpoint: Endpoint, _event: Restarted) -> Outcome:
     if endpoint.status == DELETING:
         return endpoint, [Remove()]
-    launches: list[Instruction] = [Launch(f) for f in (endpoint.active, endpoint.pending) if f is not None]
-    if endpoint.status in (IN_SERVICE, ROLLING_BACK):
-        return dataclasses.replace(endpoint, status=SYSTEM_UPDATING), [*launches, Announce()]
-    return endpoint, launches
+    again = _resumed(endpoint)
+    launches: list[Instruction] = [Launch(f) for f in (again.active, again.pending) if f is not None]
+    if again.status != endpoint.status:
+        launches.append(Announce())
+    return again, [*launches, *_limit(again)]
+
+
+def _resumed(endpoint: Endpoint) -> Endpoint:
+    """The endpoint as it is taken up: a deployment where it was, a roll-back as a whole, the rest as it should be."""
+    if endpoint.status in (ROLLING_BACK, UPDATE_ROLLBACK_FAILED) and endpoint.active is not None:
+        return dataclasses.replace(
+            endpoint,
+            status=ROLLING_BACK,
+            pending=None,
+            deployment=None,
+            failure=None,
+            round=endpoint.round + 1,
+        )
+    deployment = endpoint.deployment
+    if endpoint.pending is not None and deployment is not None:
+        phase = deployment.phase if deployment.phase == progress.CREATING else progress.RESUMING
+        resumed = deployment.to(phase, standing=False, arrived=False)
+        return dataclasses.replace(endpoint, deployment=resumed, round=endpoint.round + 1)
+    if endpoint.status in (IN_SERVICE, UPDATING) and endpoint.pending is None:
+        return dataclasses.replace(endpoint, status=SYSTEM_UPDATING, deployment=None)
+    return endpoint
 
 
 def _deleted(endpoint: Endpoint, _event: Deleted) -> Outcome:
     if endpoint.status == DELETING:
         return endpoint, []
-    if endpoint.status in (CREATING, UPDATING, ROLLING_BACK):
+    if endpoint.status in _UNFINISHED:
         raise Refused(endpoint.status)
     return dataclasses.replace(endpoint, status=DELETING), [Remove(), Announce()]
 
@@ -297,6 +295,9 @@ _REACTIONS: dict[type, Callable[[Endpoint, Any], Outcome]] = {
     Rescaled: _rescaled,
     Ready: _ready,
     Failed: _failed,
+    Baked: _baked,
+    Tripped: _tripped,
+    Expired: _expired,
     Settled: _settled,
     Restarted: _restarted,
     Deleted: _deleted,
@@ -311,7 +312,8 @@ def to_document(endpoint: Endpoint) -> dict[str, Any]:
 def from_document(document: Mapping[str, Any]) -> Endpoint:
     """The endpoint `to_document` wrote."""
     fleets = {which: _fleet(document[which]) for which in ("active", "pending")}
-    return Endpoint(**{**document, **fleets})
+    deployment = progress.from_document(document.get("deployment"))
+    return Endpoint(**{**document, **fleets, "deployment": deployment})
 
 
 def _fleet(document: Mapping[str, Any] | None) -> Fleet | None:

@@ -3,21 +3,13 @@
 Also the operations of models and endpoint configurations: together they are SageMaker hosting.
 """
 
+import dataclasses
 from typing import Any
 
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.sagemaker import listing, tags
-from penstock.localaws.sagemaker.hosting import (
-    artifacts,
-    models,
-)
-from penstock.localaws.sagemaker.hosting import (
-    configs as endpoint_configs,
-)
-from penstock.localaws.sagemaker.hosting import (
-    lifecycle as endpoint_lifecycle,
-)
-from penstock.localaws.sagemaker.hosting.events import variants as shown
+from penstock.localaws.sagemaker.hosting import artifacts, guardrails, lifecycle, models, shown
+from penstock.localaws.sagemaker.hosting import configs as endpoint_configs
 from penstock.localaws.sagemaker.hosting.fleets import KIND, Hosting
 from penstock.localaws.sagemaker.hosting.lifecycle import (
     Blueprint,
@@ -38,10 +30,11 @@ _Retained = dict[str, tuple[float | None, int | None]]
 
 
 def create(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
-    """CreateEndpoint: answers at once, the endpoint is Creating."""
+    """CreateEndpoint: answers at once, the endpoint is Creating; a DeploymentConfig is kept for updates to come."""
     name, config = params["EndpointName"], params["EndpointConfigName"]
-    _check_deployment(params)
-    if not plane.part(Hosting).create(name, Created(_blueprint(plane, config, {}))):
+    blueprint, deployment = _blueprint(plane, config, {}), params.get("DeploymentConfig")
+    guardrails.check(plane, deployment, blueprint.variants)
+    if not plane.part(Hosting).create(name, Created(blueprint, deployment)):
         raise _refusal(plane, name, "Cannot create already existing endpoint")
     address = arn(plane.place, KIND, name)
     tags.put(plane, address, params.get("Tags"))
@@ -49,11 +42,21 @@ def create(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def update(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
-    """UpdateEndpoint: the old fleet answers until the new one is healthy."""
+    """UpdateEndpoint: the old fleet answers until the new one is healthy, then as the DeploymentConfig says."""
     name = params["EndpointName"]
     _, endpoint = _find(plane, name)
-    _check_deployment(params)
-    _apply(plane, name, Updated(_blueprint(plane, params["EndpointConfigName"], _retained(endpoint, params))))
+    blueprint = _blueprint(plane, params["EndpointConfigName"], _retained(endpoint, params))
+    blueprint = dataclasses.replace(blueprint, capture=_capture(endpoint, params, blueprint))
+    deployment = params.get("DeploymentConfig")
+    if params.get("RetainDeploymentConfig"):
+        if deployment:
+            raise ServiceError(
+                "ValidationException",
+                "DeploymentConfig cannot be specified when RetainDeploymentConfig is true.",
+            )
+        deployment = endpoint.last_deployment
+    guardrails.check(plane, deployment, blueprint.variants)
+    _apply(plane, name, Updated(blueprint, deployment))
     return {"EndpointArn": arn(plane.place, KIND, name)}
 
 
@@ -61,38 +64,65 @@ def rescale(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
     """UpdateEndpointWeightsAndCapacities."""
     name = params["EndpointName"]
     _, endpoint = _find(plane, name)
-    known = {variant.name for variant in endpoint.active.variants} if endpoint.active else set()
+    known = {variant.name: variant for variant in endpoint.active.variants} if endpoint.active else {}
     changes: _Retained = {}
+    serverless: dict[str, dict[str, Any]] = {}
     for wanted in params["DesiredWeightsAndCapacities"]:
-        if endpoint.active and wanted["VariantName"] not in known:
-            raise _refusal(plane, name, f"Could not find variant {wanted['VariantName']} of endpoint")
-        changes[wanted["VariantName"]] = (wanted.get("DesiredWeight"), wanted.get("DesiredInstanceCount"))
-    _apply(plane, name, Rescaled(changes))
+        variant = wanted["VariantName"]
+        if endpoint.active and variant not in known:
+            raise _refusal(plane, name, f"Could not find variant {variant} of endpoint")
+        if variant in changes:
+            raise _refusal(plane, name, f"Variant {variant} is named more than once for endpoint")
+        if variant in known:
+            _check_wanted(known[variant], endpoint, wanted)
+        changes[variant] = (wanted.get("DesiredWeight"), wanted.get("DesiredInstanceCount"))
+        serverless[variant] = wanted.get("ServerlessUpdateConfig", {})
+    _apply(plane, name, Rescaled(changes, serverless))
     return {"EndpointArn": arn(plane.place, KIND, name)}
+
+
+def _check_wanted(variant: Variant, endpoint: Endpoint, wanted: dict[str, Any]) -> None:
+    """Instances for variants on instances, concurrency for serverless ones."""
+    if variant.serverless is None and wanted.get("ServerlessUpdateConfig"):
+        why = f"ServerlessUpdateConfig cannot be specified: variant {variant.name} is not serverless."
+        raise ServiceError("ValidationException", why)
+    if variant.serverless is not None and "DesiredInstanceCount" in wanted:
+        why = f"DesiredInstanceCount cannot be specified: variant {variant.name} is serverless."
+        raise ServiceError("ValidationException", why)
+    asynchronous = endpoint.active is not None and endpoint.active.blueprint.asynchronous
+    if wanted.get("DesiredInstanceCount") == 0 and not asynchronous:
+        why = f"DesiredInstanceCount of variant {variant.name} must be at least 1."
+        raise ServiceError("ValidationException", why)
+    after = {**(variant.serverless or {}), **wanted.get("ServerlessUpdateConfig", {})}
+    if after.get("ProvisionedConcurrency", 0) > after.get("MaxConcurrency", 0):
+        why = (
+            f"ProvisionedConcurrency of variant {variant.name} must be less than or equal to MaxConcurrency."
+        )
+        raise ServiceError("ValidationException", why)
 
 
 def describe(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
     """DescribeEndpoint."""
     document, endpoint = _find(plane, params["EndpointName"])
-    answer: dict[str, Any] = {
+    blueprint = endpoint.active.blueprint if endpoint.active else None
+    optional = (
+        ("ProductionVariants", shown.current(endpoint, document)),
+        ("ShadowProductionVariants", shown.shadows(endpoint.active)),
+        ("DataCaptureConfig", shown.capture(endpoint.active)),
+        ("AsyncInferenceConfig", blueprint.asynchronous if blueprint else None),
+        ("FailureReason", endpoint.failure),
+        ("LastDeploymentConfig", endpoint.last_deployment),
+        ("PendingDeploymentSummary", shown.pending(endpoint, document)),
+    )
+    return {
         "EndpointName": endpoint.name,
         "EndpointArn": arn(plane.place, KIND, endpoint.name),
         "EndpointConfigName": endpoint.active.config if endpoint.active else endpoint.config,
         "EndpointStatus": endpoint.status,
         "CreationTime": moment(document["created"]),
         "LastModifiedTime": moment(document["modified"]),
+        **{member: value for member, value in optional if value},
     }
-    if endpoint.active:
-        answer["ProductionVariants"] = _current(endpoint)
-    if endpoint.failure:
-        answer["FailureReason"] = endpoint.failure
-    if endpoint.active and endpoint.pending:
-        answer["PendingDeploymentSummary"] = {
-            "EndpointConfigName": endpoint.pending.config,
-            "ProductionVariants": shown(endpoint.pending),
-            "StartTime": moment(document["modified"]),
-        }
-    return answer
 
 
 def list_endpoints(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +167,7 @@ def _find(plane: Plane, name: str) -> tuple[dict[str, Any], Endpoint]:
     document = plane.store.get(KIND, name)
     if document is None:
         raise _refusal(plane, name, "Could not find endpoint")
-    return document, endpoint_lifecycle.from_document(document["endpoint"])
+    return document, lifecycle.from_document(document["endpoint"])
 
 
 def _refusal(plane: Plane, name: str, what: str) -> ServiceError:
@@ -158,8 +188,9 @@ def _blueprint(plane: Plane, config: str, retained: _Retained) -> Blueprint:
 
 def _variant(plane: Plane, entry: dict[str, Any], retained: _Retained) -> Variant:
     container = models.container_of(plane, entry["ModelName"])
-    data = container.get("ModelDataUrl")
-    if data is not None and not artifacts.exists(plane.client("s3"), data):
+    data, mode = container.get("ModelDataUrl"), container.get("Mode", "SingleModel")
+    # Of several models the URL is a prefix; they are fetched when they are asked for.
+    if data is not None and mode == "SingleModel" and not artifacts.exists(plane.client("s3"), data):
         raise ServiceError("ValidationException", f"Could not find model data at {data}.")
     weight, count = retained.get(entry["VariantName"], (None, None))
     return Variant(
@@ -168,9 +199,12 @@ def _variant(plane: Plane, entry: dict[str, Any], retained: _Retained) -> Varian
         image=container["Image"],
         model_data=data,
         environment=container.get("Environment", {}),
-        count=entry["InitialInstanceCount"] if count is None else count,
+        count=entry.get("InitialInstanceCount", 1) if count is None else count,
         weight=float(entry.get("InitialVariantWeight", 1.0)) if weight is None else weight,
         patience=float(entry.get("ContainerStartupHealthCheckTimeoutInSeconds", _HEALTH_SECONDS)),
+        mode=mode,
+        serverless=entry.get("ServerlessConfig"),
+        download=entry.get("ModelDataDownloadTimeoutInSeconds"),
     )
 
 
@@ -188,31 +222,16 @@ def _retained(endpoint: Endpoint, params: dict[str, Any]) -> _Retained:
     }
 
 
-def _check_deployment(params: dict[str, Any]) -> None:
-    """All at once is what we do; what would be ignored is refused."""
-    config = params.get("DeploymentConfig", {})
-    routing = config.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
-    if routing.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE" or config.get("RollingUpdatePolicy"):
-        raise ServiceError(
-            "ValidationException",
-            "Only ALL_AT_ONCE deployments are part of the embedded AWS: change DeploymentConfig.",
-        )
-    if config.get("AutoRollbackConfiguration", {}).get("Alarms"):
-        raise ServiceError(
-            "ValidationException", "AutoRollbackConfiguration is not part of the embedded AWS: leave it out."
-        )
-
-
-def _current(endpoint: Endpoint) -> list[dict[str, Any]]:
-    """The active variants, wanting what a rescaling under way wants."""
-    active, pending = shown(endpoint.active), endpoint.pending
-    if pending and endpoint.active and pending.generation == endpoint.active.generation:
-        for one, wanted in zip(active, shown(pending), strict=True):
-            one["DesiredWeight"], one["DesiredInstanceCount"] = (
-                wanted["DesiredWeight"],
-                wanted["DesiredInstanceCount"],
-            )
-    return active
+def _capture(endpoint: Endpoint, params: dict[str, Any], wanted: Blueprint) -> Any:
+    """The data capture configuration after an update: the old one when it is to be retained."""
+    dropped = {one["VariantPropertyType"] for one in params.get("ExcludeRetainedVariantProperties", [])}
+    if (
+        not params.get("RetainAllVariantProperties")
+        or "DataCaptureConfig" in dropped
+        or endpoint.active is None
+    ):
+        return wanted.capture
+    return endpoint.active.blueprint.capture or wanted.capture
 
 
 OPERATIONS: dict[str, Operation] = {

@@ -79,7 +79,13 @@ class Runtime:
         response = self._response(name, variant.name, reply)
         overhead = time.perf_counter() - answered + asked - began
         self._hosting.metrics.count(
-            name, variant.name, reply.status, (answered - asked) * 1e6, overhead * 1e6
+            name,
+            variant.name,
+            reply.status,
+            (answered - asked) * 1e6,
+            overhead * 1e6,
+            config=variant.config,
+            instances=variant.variant.count,
         )
         return response
 
