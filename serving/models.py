@@ -1,5 +1,6 @@
 """Several models in one process, which come and go: what stands behind /models of the multi-model contract."""
 
+import gc
 import json
 import os
 import threading
@@ -62,11 +63,13 @@ class Models:
             if name in self._models:
                 raise RequestError(409, f"Model {name} is already loaded. Unload it first.")
             self._models[name] = _Model(url)
+        loaded: Handlers | None = None
         try:
             self._check_memory(name, _size(directory))
             loaded = self._load(directory)
             self._check_memory(name, 0)
         except BaseException as error:
+            loaded = None  # the error's traceback would keep it
             with self._lock:
                 del self._models[name]
             if isinstance(error, MemoryError):
@@ -123,7 +126,10 @@ class Models:
 
     def _check_memory(self, name: str, more: int) -> None:
         limit = self._settings.memory_limit
-        if limit is not None and self._resident() + more > limit:
+        if limit is None or self._resident() + more <= limit:
+            return
+        gc.collect()  # modules of models that have gone refer to themselves
+        if self._resident() + more > limit:
             raise _no_memory(name)
 
     @staticmethod

@@ -20,6 +20,7 @@ from serving.errors import StartError
 from serving.settings import Settings
 
 _PIP = ("-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--quiet")
+_NAMING = ("-e", "--editable", "-r", "--requirement")  # options that name something to install
 
 
 def prepare(settings: Settings) -> Settings:
@@ -51,10 +52,15 @@ def _install(requirements: Path, target: Path) -> None:
     with _alone(target):
         done = target / f".{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}"
         if not done.exists():
-            if not missing(requirements):
+            lines = missing(requirements)
+            if not lines:
                 return
-            log.line("installing", requirements=str(requirements))
-            command = [sys.executable, *_PIP, "--upgrade", "--target", str(target), "-r", str(requirements)]
+            log.line("installing", requirements=lines)
+            wanted = requirements.with_name(
+                ".requirements-missing.txt"
+            )  # beside it: lines may name files beside it
+            wanted.write_text("\n".join(lines), encoding="utf-8")
+            command = [sys.executable, *_PIP, "--upgrade", "--target", str(target), "-r", str(wanted)]
             code = subprocess.call(command, cwd=requirements.parent)
             if code != 0:
                 raise StartError(
@@ -65,24 +71,31 @@ def _install(requirements: Path, target: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(target), os.environ.get("PYTHONPATH"))))
 
 
-def missing(requirements: Path) -> bool:
-    """Whether something it names is not there; a line that cannot be judged counts as missing."""
+def missing(requirements: Path) -> list[str]:
+    """Its lines that name something which is not there, and pip's options; nothing when only options are left.
+
+    A line that cannot be judged counts as missing.
+    """
+    lines = [
+        line.partition(" #")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines()
+    ]
+    lines = [line for line in lines if line and not line.startswith("#") and not _there(line)]
+    options_only = all(line.startswith("-") and not line.startswith(_NAMING) for line in lines)
+    return [] if options_only else lines
+
+
+def _there(line: str) -> bool:
     from importlib import metadata  # noqa: PLC0415 - 20 ms, and most models have no requirements
 
     from pip._vendor.packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
 
-    for line in requirements.read_text(encoding="utf-8").splitlines():
-        text = line.partition(" #")[0].strip()
-        if not text or text.startswith("#"):
-            continue
-        try:
-            wanted = Requirement(text)
-            applies = wanted.marker is None or wanted.marker.evaluate()
-            if applies and not wanted.specifier.contains(metadata.version(wanted.name), prereleases=True):
-                return True
-        except (InvalidRequirement, metadata.PackageNotFoundError):
+    try:
+        wanted = Requirement(line)
+        if wanted.marker is not None and not wanted.marker.evaluate():
             return True
-    return False
+        return bool(wanted.specifier.contains(metadata.version(wanted.name), prereleases=True))
+    except (InvalidRequirement, metadata.PackageNotFoundError):
+        return False
 
 
 @contextlib.contextmanager
