@@ -223,6 +223,7 @@ def test_pytorch_without_torch_says_what_is_missing(serve):
 
 
 @pytest.mark.skipif(not has_torch, reason="torch is not installed: pip install penstock[pytorch]")
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_pytorch_loads_torchscript_and_turns_tensors_into_json(serve):
     def script(directory: Path) -> None:
         import torch  # noqa: PLC0415
