@@ -1,7 +1,10 @@
 """Training as the XGBoost image does it, in this process: what is printed, what is left, what fails and why."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from penstock.localaws.containers.xgboost import callbacks, scores, train
 from penstock.localaws.containers.xgboost.errors import UserError
 from penstock.localaws.sagemaker.jobs.metrics import MetricReader
 
+REPO = Path(__file__).resolve().parents[3]
 CSV = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "ContentType": "text/csv"}
 
 
@@ -178,3 +182,31 @@ def test_of_several_hosts_the_first_trains_when_it_has_all_the_data(tmp_path):
 )
 def test_classes_of_predictions(objective, predictions, classes):
     assert scores.classes(np.array(predictions), objective).tolist() == classes
+
+
+def test_a_job_told_to_stop_leaves_the_model_so_far(tmp_path):
+    """save_model_on_termination: SIGTERM in the middle ends with code 0, a whole model, and nothing half written."""
+    given = {"num_round": "100000", "save_model_on_termination": "true"}
+    place = job(tmp_path, given, train=binary(30))
+    command = [sys.executable, "-m", "penstock.localaws.containers.xgboost.train"]
+    with subprocess.Popen(
+        command, env={**os.environ, "SAGEMAKER_BASE_DIR": str(tmp_path)}, stdout=subprocess.PIPE, cwd=REPO
+    ) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout)
+        assert any(line.startswith(b"[9]\t") for line in lines)
+        process.terminate()
+        for _ in lines:
+            pass
+        assert process.wait(20) == 0
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["xgboost-model"]
+    assert 9 <= booster(place).num_boosted_rounds() < 100_000
+
+
+def test_a_failure_is_written_where_the_platform_reads_it(tmp_path):
+    job(tmp_path, {"num_round": "many"}, train=binary(10))
+    env = {**os.environ, "SAGEMAKER_BASE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "penstock.localaws.containers.xgboost.train"]
+    assert subprocess.run(command, env=env, cwd=REPO, check=False, stderr=subprocess.DEVNULL).returncode == 1
+    said = (tmp_path / "output/failure").read_text()
+    assert said == "ClientError: Hyperparameter num_round: could not parse value (caused by ValueError)"

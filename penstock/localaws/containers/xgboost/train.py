@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penstock.localaws.containers.xgboost import channels, hyperparameters
+from penstock.localaws.containers.xgboost import channels, engine, hyperparameters
 from penstock.localaws.containers.xgboost.errors import UserError, reason
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,8 @@ def run(place: Place) -> None:
 
 
 def _train(place: Place, values: dict[str, Any], config: dict[str, dict[str, Any]]) -> None:
-    from penstock.localaws.containers.xgboost import boosting, callbacks  # noqa: PLC0415 - a second, after the checks
+    engine.lean()
+    from penstock.localaws.containers.xgboost import boosting, callbacks  # noqa: PLC0415 - slow, after the checks
 
     model_dir = place.base / "model"
     model_dir.mkdir(parents=True, exist_ok=True)
