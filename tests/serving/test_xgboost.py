@@ -195,3 +195,12 @@ def test_script_mode_reads_rows_into_a_matrix_and_leaves_500_for_other_types(ser
     assert server.invoke(b"[[1,0]]", content_type="application/json").status == 500
     assert server.invoke(b"1,0", content_type="text/csv", accept="image/png").status == 500
     assert server.call("GET", "/execution-parameters").status == 404
+
+
+def test_images_before_1_5_answer_on_one_line(serve):
+    """As notebooks of that time expect: response.split(',')."""
+    server = serve(
+        model(), SERVING_IMAGE="1.dkr.ecr.r.amazonaws.com/xgboost:latest", **ALGORITHM
+    ).wait_until_healthy()
+    low, high = server.invoke(b"0,1\n1,0", content_type="text/csv").body.decode().split(",")
+    assert float(low) < 0.5 < float(high)

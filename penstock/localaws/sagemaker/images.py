@@ -15,7 +15,6 @@ _TORCH_TRAINING, _TORCH_SERVING = (
     "sagemaker_pytorch_container.training:main",
     "sagemaker_pytorch_serving_container",
 )
-_XGBOOST_TRAINING = "sagemaker_xgboost_container.training:main"
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,11 @@ class Image:
     defaults: str = ""
 
 
-def _xgboost(repository: str) -> Image:
+def _xgboost(repository: str, module: str) -> Image:
     return Image(
         repository,
         "xgboost",
-        _XGBOOST_TRAINING,
+        module,
         algorithm="xgboost",
         metrics=xgboost.METRICS,
         defaults="penstock.localaws.containers.xgboost.script_serving",
@@ -73,8 +72,8 @@ _IMAGES = {
             "sagemaker_sklearn_container.training:main",
             defaults="serving.sklearn_defaults",
         ),
-        _xgboost("sagemaker-xgboost"),
-        _xgboost("xgboost"),  # versions before 0.90-1: algorithm mode only, there
+        _xgboost("sagemaker-xgboost", "sagemaker_xgboost_container.training:main"),
+        _xgboost("xgboost", xgboost.LEGACY),  # versions before 0.90-1: algorithm mode only, there
         Image(
             "blazingtext",
             "blazingtext",

@@ -108,3 +108,11 @@ def test_metric_definitions_are_the_images():
     assert METRICS["validation:auc"] == r".*\[[0-9]+\].*#011validation-auc:(\S+)"
     assert len(METRICS) == 33
     assert len(PARAMETERS) == 53
+
+
+def test_old_images_know_silent():
+    assert validate({"num_round": "1", "silent": "0"}, legacy=True) == {"num_round": 1}
+    with pytest.raises(UserError, match="silent: 2 is not in"):
+        validate({"num_round": "1", "silent": "2"}, legacy=True)
+    with pytest.raises(UserError, match="Extraneous hyperparameter found: silent"):
+        validate({"num_round": "1", "silent": "0"})

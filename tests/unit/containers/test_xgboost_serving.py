@@ -144,3 +144,19 @@ def test_selected_in_csv_and_jsonlines():
 def test_an_accept_is_one_of_ours_or_refused(header):
     with contextlib.suppress(answers.Unacceptable):
         assert answers.accepted(header, "text/csv") in answers.ACCEPTS
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest", True),
+        ("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.3-1", True),
+        ("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:0.90-2-cpu-py3", True),
+        ("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.5-1", False),
+        ("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0", False),
+        ("sagemaker-xgboost", False),
+        ("", False),
+    ],
+)
+def test_images_that_answer_csv_on_one_line(image, expected):
+    assert answers.on_one_line(image) is expected

@@ -46,4 +46,6 @@ MINIMIZE = (
 METRICS: dict[str, str] = {
     f"validation:{metric}": rf".*\[[0-9]+\].*#011validation-{metric}:(\S+)" for metric in MAXIMIZE + MINIMIZE
 }
+# SAGEMAKER_TRAINING_MODULE of the images before 0.90-1 (repository `xgboost`), which a few things are different in.
+LEGACY = "algorithm.train:main"
 MODEL = "xgboost-model"  # the model's file; with cross validation it is xgboost-model-0, -1, …

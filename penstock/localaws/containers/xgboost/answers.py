@@ -1,6 +1,7 @@
 """Predictions as bodies of answers: text/csv (the default), application/json, jsonlines and RecordIO-protobuf."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,8 +28,18 @@ def accepted(header: str, default: str) -> str:
     return wanted.lower()
 
 
-def plain(predictions: Sequence[Any], accept: str) -> str | bytes:
+def on_one_line(image: str) -> bool:
+    """Whether an image, by its address, answers CSV with commas and no line ends: those before 1.5-1 do."""
+    repository, _, tag = image.rpartition("/")[2].partition(":")
+    version = re.match(r"([0-9]+)\.([0-9]+)", tag)
+    old = version is not None and (int(version[1]), int(version[2])) < (1, 5)
+    return repository == "xgboost" or (repository == "sagemaker-xgboost" and old)
+
+
+def plain(predictions: Sequence[Any], accept: str, *, one_line: bool = False) -> str | bytes:
     """What a model says when nothing is selected: scores, or a list of them for each row."""
+    if accept == CSV and one_line:
+        return ",".join(map(str, predictions))
     if accept == CSV:
         rows = (one if isinstance(one, list) else [one] for one in predictions)
         return "".join(",".join(map(str, row)) + "\n" for row in rows)

@@ -178,8 +178,17 @@ PARAMETERS: Mapping[str, Parameter] = {
 }
 
 
-def validate(given: Mapping[str, str]) -> dict[str, Any]:
-    """The hyperparameters by their real names, as values; raises UserError for the first that will not do."""
+_SILENT = integer("silent", 0, 1)
+
+
+def validate(given: Mapping[str, str], *, legacy: bool = False) -> dict[str, Any]:
+    """The hyperparameters by their real names, as values; raises UserError for the first that will not do.
+
+    `legacy`: the image is one of those that know `silent`, which says nothing to us.
+    """
+    if legacy and "silent" in given:
+        _SILENT.validate(_SILENT.read(given["silent"]))
+        given = {name: text for name, text in given.items() if name != "silent"}
     texts = {ALIASES.get(name, name): text for name, text in given.items()}
     for parameter in PARAMETERS.values():
         if parameter.required and parameter.name not in texts:

@@ -59,6 +59,7 @@ class Model:
         )
         self.in_batch = bool(env.get("SAGEMAKER_BATCH"))
         self.accept = env.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or answers.CSV
+        self.on_one_line = answers.on_one_line(env.get("SERVING_IMAGE", ""))
         self._boosters = boosters
         # Trees may be asked by several threads at once, linear boosters may not.
         linear = config["gradient_booster"]["name"] == "gblinear"
@@ -107,7 +108,7 @@ def transform_fn(model: Model, body: bytes, content_type: str, accept: str) -> A
         return _selected(model, model.selected, predictions, wanted)
     if model.in_batch:
         return answers.batch(predictions.tolist()), wanted, 200
-    return answers.plain(predictions.tolist(), wanted), wanted, 200
+    return answers.plain(predictions.tolist(), wanted, one_line=model.on_one_line), wanted, 200
 
 
 def _predictions(model: Model, body: bytes, content_type: str) -> Any:

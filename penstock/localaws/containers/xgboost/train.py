@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penstock.localaws.containers.xgboost import channels, engine, hyperparameters
+from penstock.localaws.containers.xgboost import LEGACY, channels, engine, hyperparameters
 from penstock.localaws.containers.xgboost.errors import UserError, reason
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ class Place:
 
 def run(place: Place) -> None:
     """Train as the job's configuration says; raises UserError or AlgorithmError."""
-    values = hyperparameters.validate(place.config("hyperparameters.json"))
+    legacy = os.environ.get("SAGEMAKER_TRAINING_MODULE") == LEGACY
+    values = hyperparameters.validate(place.config("hyperparameters.json"), legacy=legacy)
     config = channels.validate(place.config("inputdataconfig.json"))
     if values.get("use_dask_gpu_training") == "true":
         raise UserError(

@@ -76,7 +76,7 @@ def _of_the_image(uri: str) -> dict[str, str]:
     """What the image does for a model without code, and for a code without some of the functions."""
     image = images.find(uri)
     algorithm = f"{_CONTAINERS}.{image.algorithm}.inference" if image.algorithm else ""
-    return {"SERVING_ALGORITHM": algorithm, "SERVING_DEFAULTS": image.defaults}
+    return {"SERVING_IMAGE": uri, "SERVING_ALGORITHM": algorithm, "SERVING_DEFAULTS": image.defaults}
 
 
 def _of_many_models() -> dict[str, str]:
