@@ -74,8 +74,13 @@ class Functions:
     bare: bool
 
 
-def of_modules(name: str, module: ModuleType | None, defaults: ModuleType | None) -> Functions:
-    """The functions of the user's module, or of the defaults; raises StartError when they do not add up."""
+def of_modules(name: str, module: ModuleType | None, defaults_name: str) -> Functions:
+    """The functions of the user's module, of the defaults for what it lacks; raises StartError if they do not add up.
+
+    The defaults are imported only when something is missing: they may be heavy.
+    """
+    complete = hasattr(module, "transform_fn") or all(hasattr(module, one) for one in FOUR)
+    defaults = None if complete else module_of(defaults_name)
     found = {
         one: getattr(module, one, None) or getattr(defaults, one, None)
         for one in (*_ARGUMENTS, "execution_parameters_fn")
@@ -96,7 +101,7 @@ def of_modules(name: str, module: ModuleType | None, defaults: ModuleType | None
         execution_parameters=found["execution_parameters_fn"],
         raw=getattr(module, "RAW_REQUESTS", False) is True,
         max_payload=getattr(module, "MAX_PAYLOAD", None),
-        bare=defaults is None,
+        bare=not defaults_name,
     )
 
 

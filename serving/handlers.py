@@ -89,14 +89,12 @@ def load(
 def _chosen(settings: Settings, code_dir: Path, import_file: ImportFile) -> Functions:
     path = code_dir / settings.program
     if path.is_file():
-        return functions.of_modules(
-            settings.program, import_file(path), functions.module_of(settings.defaults)
-        )
-    if not settings.program_given and settings.algorithm:
-        return functions.of_modules(settings.algorithm, functions.module_of(settings.algorithm), None)
-    defaults = functions.module_of(settings.defaults)
-    if not settings.program_given and hasattr(defaults, "model_fn"):
-        return functions.of_modules("The image", None, defaults)
+        return functions.of_modules(settings.program, import_file(path), settings.defaults)
+    if not settings.program_given:
+        if settings.algorithm:
+            return functions.of_modules(settings.algorithm, functions.module_of(settings.algorithm), "")
+        if hasattr(functions.module_of(settings.defaults), "model_fn"):
+            return functions.of_modules("The image", None, settings.defaults)
     raise StartError(f"There is no {path}: pack it into model.tar.gz as code/{settings.program}.")
 
 

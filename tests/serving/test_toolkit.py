@@ -245,3 +245,20 @@ def test_pytorch_loads_torchscript_and_turns_tensors_into_json(serve):
     two = serve(script, lambda directory: (directory / "other.pt").write_bytes(b""), **TORCH)
     assert two.exit_code() == 1
     assert "Exactly one .pth or .pt file is required for PyTorch models" in two.errors()
+
+
+def test_defaults_are_not_imported_for_code_that_needs_none(serve):
+    """XGBoost's take a second and 140 MB."""
+    server = serve(
+        """
+        import sys
+
+        def model_fn(d):
+            return sorted(name for name in sys.modules if name.split(".")[0] in ("xgboost", "penstock"))
+
+        def transform_fn(model, data, content_type, accept):
+            return str(model)
+        """,
+        SERVING_DEFAULTS="penstock.localaws.containers.xgboost.script_serving",
+    ).wait_until_healthy()
+    assert server.invoke(b"[1]").body == b"[]"
