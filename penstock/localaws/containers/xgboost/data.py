@@ -135,10 +135,17 @@ def _check_libsvm(file: Path) -> None:
                         "Please ensure the file is in 'LIBSVM' format."
                     )
                 seen = features > 1
-            elif any(":" not in feature for feature in line.split("#")[0].split()[1:]):
+            elif _lacks_a_value(line):
                 raise UserError(
                     f"Line '{line[:_SHOWN]}...' of file '{file.name}' has a feature without a value."
                 )
+
+
+def _lacks_a_value(line: str) -> bool:
+    features = line.partition("#")[0].partition(" ")[2]
+    if features.count(":") == len(features.split()):  # nearly always, and quickly said
+        return False
+    return any(":" not in feature for feature in features.split())
 
 
 def libsvm_features(line: str) -> int:
@@ -154,9 +161,10 @@ def libsvm_features(line: str) -> int:
 def _is_label(text: str) -> bool:
     parts = text.split(":")
     try:
-        return len(parts) <= 2 and all(float(part) is not None for part in parts)
+        numbers = [float(part) for part in parts]
     except ValueError:
         return False
+    return len(numbers) <= 2
 
 
 def _brief(error: Exception) -> str:
