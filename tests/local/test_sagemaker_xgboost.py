@@ -1,13 +1,15 @@
 """The XGBoost image in algorithm mode from data to answers: no script anywhere, only channels and hyperparameters."""
 
+import io
 import json
 import random
+import tarfile
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.conftest import EmbeddedAws
+from tests.local.conftest import EmbeddedAws, until
 from tests.local.hosting import IMAGE, ROLE, Hosting
 from tests.local.job_requests import (
     channel,
@@ -141,3 +143,23 @@ def output_fn(prediction, accept):
         SAGEMAKER_SUBMIT_DIRECTORY=f"s3://{bucket}/code/sourcedir.tar.gz",
     )
     assert hosting.ask(endpoint, "1,2,3\n4,5,6") == b"2 rows"
+
+
+def test_a_pickled_model_keeps_the_endpoint_from_coming_up(embedded_aws, hosting):
+    """Unlike in AWS's image: reading it would run whatever the archive says."""
+    bucket, content = new_bucket(embedded_aws), b"\x80\x04K\x01."
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("xgboost-model")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    put(embedded_aws, bucket, "model.tar.gz", packed.getvalue())
+    container = {"Image": IMAGE, "ModelDataUrl": f"s3://{bucket}/model.tar.gz"}
+    name = hosting.name("p")
+    hosting.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    config = hosting.config("p", hosting.variant(name))
+    hosting.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+    hosting.made.append(name)
+    over = until(lambda: (d := hosting.describe(name))["EndpointStatus"] != "Creating" and d, 30)
+    assert over["EndpointStatus"] == "Failed"
+    assert "xgboost-model is a pickle" in over["FailureReason"]
