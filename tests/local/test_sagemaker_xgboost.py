@@ -163,3 +163,28 @@ def test_a_pickled_model_keeps_the_endpoint_from_coming_up(embedded_aws, hosting
     over = until(lambda: (d := hosting.describe(name))["EndpointStatus"] != "Creating" and d, 30)
     assert over["EndpointStatus"] == "Failed"
     assert "xgboost-model is a pickle" in over["FailureReason"]
+
+
+def test_batch_transform_without_code_scores_a_line_each(embedded_aws, hosting):
+    """The container's own /execution-parameters say how; SAGEMAKER_BATCH makes it end every line."""
+    bucket = new_bucket(embedded_aws, train__a_csv=rows(60), in__a_csv="0.1,0.5,0.5\n0.9,0.5,0.5\n")
+    job = trained(embedded_aws, request(bucket, "text/csv", "train"))
+    container = {"Image": IMAGE, "ModelDataUrl": job["ModelArtifacts"]["S3ModelArtifacts"]}
+    name = hosting.name("t")
+    hosting.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/in/"}}
+    hosting.sagemaker.create_transform_job(
+        TransformJobName=name,
+        ModelName=name,
+        TransformInput={"DataSource": source, "ContentType": "text/csv", "SplitType": "Line"},
+        TransformOutput={"S3OutputPath": f"s3://{bucket}/out/", "AssembleWith": "Line"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    describe = hosting.sagemaker.describe_transform_job
+    over = until(
+        lambda: (d := describe(TransformJobName=name))["TransformJobStatus"] != "InProgress" and d, 60
+    )
+    assert over["TransformJobStatus"] == "Completed", over
+    scored = embedded_aws.client("s3").get_object(Bucket=bucket, Key="out/a.csv.out")["Body"].read().decode()
+    low, high = (float(line) for line in scored.splitlines())
+    assert low < 0.5 < high
