@@ -1,9 +1,11 @@
 """`python -m serving`: bind the port, load the model, serve until SIGTERM. Exit code 1: it cannot serve."""
 
+import logging
 import os
 import socket
 import sys
 
+from serving import source
 from serving.errors import StartError
 from serving.settings import Settings
 from serving.worker import Worker
@@ -14,7 +16,12 @@ def main() -> int:
     """Serve as the environment says; return the exit code."""
     try:
         settings = Settings.read(os.environ)
+        logging.basicConfig(
+            level=settings.log_level, format="%(asctime)s %(levelname)s - %(name)s - %(message)s"
+        )
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
         inherited = inheritance(os.environ)
+        settings = source.prepare(settings)
         if inherited is not None:
             return _serve_as_one_of_several(settings, inherited)
         listener = _listen(settings)

@@ -7,6 +7,7 @@ any exception with an int `.status` in 400-499 (and optionally `.detail`) counts
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ class StartError(Exception):
 
 
 class RequestError(Exception):
-    """The request is at fault: `status` is 400-499, `detail` is added to the JSON body."""
+    """The request cannot be answered: `status` is 400-499 (or 507), `detail` is added to the JSON body."""
 
     def __init__(self, status: int, message: str, detail: Any = None) -> None:
         super().__init__(message)
@@ -26,10 +27,10 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer: status, body bytes and the body's content type."""
+    """One HTTP answer: status, body (an iterator when it comes in pieces) and the body's content type."""
 
     status: int
-    body: bytes
+    body: bytes | Iterator[bytes]
     content_type: str = "application/json"
 
 
@@ -41,7 +42,7 @@ def json_answer(status: int, document: dict[str, Any]) -> Answer:
 def answer_for(error: BaseException) -> Answer:
     """Return the answer for what a request raised: its own 4xx, or 500 with type and message only."""
     status = getattr(error, "status", None)
-    if isinstance(status, int) and 400 <= status <= 499:
+    if isinstance(status, int) and (400 <= status <= 499 or isinstance(error, RequestError)):
         return json_answer(status, {"error": str(error), **_members(getattr(error, "detail", None))})
     return json_answer(500, {"error": f"{type(error).__name__}: {error}"})
 

@@ -1,23 +1,24 @@
-"""The user's module: model_fn once, then input_fn, predict_fn and output_fn (or transform_fn) a request."""
+"""A loaded model and how it answers: model_fn once, then input_fn, predict_fn and output_fn (or transform_fn)."""
 
 import importlib.util
-import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from serving import codec
+from serving import codec, functions
 from serving.errors import Answer, RequestError, StartError
+from serving.functions import Context, Functions
 from serving.settings import Settings
 
-FOUR = ("model_fn", "input_fn", "predict_fn", "output_fn")
+ImportFile = Callable[[Path], ModuleType]
 
 
 @dataclass(frozen=True)
 class Request:
-    """One invocation: raw body, its content type, the wanted answer type, and headers (lower case)."""
+    """One invocation: raw body, its content type, the wanted answer type ("" if not sent), headers (lower case)."""
 
     body: bytes
     content_type: str
@@ -25,57 +26,81 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Context:
-    """The optional last argument of a handler, as in the toolkit: where the model is, what was sent."""
-
-    system_properties: Mapping[str, Any]
-    request_headers: Mapping[str, str] = field(default_factory=dict)
-
-    def get_request_header(self, index: int, name: str) -> str | None:
-        """Return a header of the request; `index` is its place in a batch, of which there is one."""
-        return self.request_headers.get(name.lower()) if index == 0 else None
-
-
 class Handlers:
     """A loaded model and the functions around it. `respond` may run in several threads at once."""
 
-    def __init__(self, module: ModuleType, settings: Settings) -> None:
-        self._properties = {"model_dir": str(settings.model_dir), "gpu_id": None}
-        functions = {name: getattr(module, name, None) for name in (*FOUR, "transform_fn")}
-        _check(functions, settings)
-        self._transform = functions["transform_fn"]
-        self._input = functions["input_fn"] or codec.decode
-        self._output = functions["output_fn"] or codec.encode
-        self._predict = functions["predict_fn"] or _predict
-        self._model = _call(functions["model_fn"], Context(self._properties), str(settings.model_dir))
-        if not (
-            functions["predict_fn"] or self._transform or callable(getattr(self._model, "predict", None))
-        ):
-            raise StartError(
-                f"{settings.program} has no predict_fn and its model no predict(): write predict_fn."
-            )
+    def __init__(self, chosen: Functions, model_dir: Path, accept: str) -> None:
+        self._functions = chosen
+        self.max_payload = chosen.max_payload
+        self._accept = accept
+        self._properties = {"model_dir": str(model_dir), "gpu_id": None}
+        self._model = self._load(str(model_dir))
+        predicts = callable(getattr(self._model, "predict", None))
+        if not (chosen.predict or chosen.transform or predicts):
+            raise StartError(f"{chosen.name} has no predict_fn and its model no predict(): write predict_fn.")
+
+    def _load(self, model_dir: str) -> Any:
+        chosen, context = self._functions, Context(self._properties)
+        if chosen.before is not None:
+            chosen.before(context, model_dir)
+        model = chosen.model(context, model_dir)
+        if chosen.warmup is not None:
+            chosen.warmup(context, model_dir, model)
+        return model
 
     def respond(self, request: Request) -> Answer:
         """Return the model's answer; whatever the user's functions raise goes through."""
-        if not request.body:
-            raise RequestError(400, "The body is empty. Send the features to predict from.")
+        chosen = self._functions
+        if chosen.raw:
+            data: str | bytes = request.body
+            kind, accept = request.content_type, request.accept
+        else:
+            if not request.body and chosen.bare:
+                raise RequestError(400, "The body is empty. Send the features to predict from.")
+            kind = request.content_type or codec.JSON
+            accept = self._accept if codec.base_type(request.accept) in codec.ANY else request.accept
+            data = codec.as_text(request.body, kind)
         context = Context(self._properties, request.headers)
-        data = codec.as_text(request.body, request.content_type)
-        if self._transform is not None:
-            made = _call(self._transform, context, self._model, data, request.content_type, request.accept)
-            return _answer(made, request.accept, "transform_fn")
-        features = _call(self._input, context, data, request.content_type)
-        prediction = _call(self._predict, context, features, self._model)
-        return _answer(_call(self._output, context, prediction, request.accept), request.accept, "output_fn")
+        if chosen.transform is not None:
+            made = chosen.transform(context, self._model, data, kind, accept)
+            return _answer(made, accept, "transform_fn")
+        features = chosen.input(context, data, kind)
+        if chosen.predict is not None:
+            prediction = chosen.predict(context, features, self._model)
+        else:
+            prediction = self._model.predict(features)
+        return _answer(chosen.output(context, prediction, accept), accept, "output_fn")
+
+    def execution_parameters(self, ours: Mapping[str, Any]) -> Any:
+        """What batch transform is told: the module's word, `ours` for our own image; None where AWS has no route."""
+        if self._functions.execution_parameters is not None:
+            return self._functions.execution_parameters()
+        return ours if self._functions.bare and not self._functions.raw else None
 
 
-def load(settings: Settings) -> Handlers:
-    """Import the user's module and load its model; raise StartError, or what the user's code raised."""
-    path = settings.code_dir / settings.program
-    if not path.is_file():
-        raise StartError(f"There is no {path}: pack it into model.tar.gz as code/{settings.program}.")
-    sys.path.insert(0, str(settings.code_dir))
+def load(
+    settings: Settings, model_dir: Path, code_dir: Path, import_file: ImportFile | None = None
+) -> Handlers:
+    """Import what serves the model and load it; raise StartError, or what the user's code raised."""
+    chosen = _chosen(settings, code_dir, import_file or _import)
+    return Handlers(chosen, model_dir, settings.accept)
+
+
+def _chosen(settings: Settings, code_dir: Path, import_file: ImportFile) -> Functions:
+    path = code_dir / settings.program
+    if path.is_file():
+        return functions.of_modules(settings.program, import_file(path), settings.defaults)
+    if not settings.program_given:
+        if settings.algorithm:
+            return functions.of_modules(settings.algorithm, functions.module_of(settings.algorithm), "")
+        if hasattr(functions.module_of(settings.defaults), "model_fn"):
+            return functions.of_modules("The image", None, settings.defaults)
+    raise StartError(f"There is no {path}: pack it into model.tar.gz as code/{settings.program}.")
+
+
+def _import(path: Path) -> ModuleType:
+    """The module of a process with one model: importable by its name, like those beside it."""
+    sys.path.insert(0, str(path.parent))
     name = path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -83,41 +108,29 @@ def load(settings: Settings) -> Handlers:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that what it pickled as <name>.Class is found again
     spec.loader.exec_module(module)
-    return Handlers(module, settings)
-
-
-def _check(functions: Mapping[str, Callable[..., Any] | None], settings: Settings) -> None:
-    if functions["model_fn"] is None:
-        raise StartError(
-            f"{settings.program} has no model_fn(model_dir): write one that returns the loaded model."
-        )
-    both = [name for name in FOUR[1:] if functions[name]]
-    if functions["transform_fn"] and both:
-        raise StartError(f"{settings.program} has transform_fn and {', '.join(both)}: keep one or the other.")
-
-
-def _predict(data: Any, model: Any) -> Any:
-    return model.predict(data)
-
-
-def _call(function: Callable[..., Any] | None, context: Context, *arguments: Any) -> Any:
-    """Call a handler, with the context last if it takes one argument more."""
-    if function is None:  # pragma: no cover - _check has seen to it
-        raise StartError("a handler is missing")
-    if _positional(function) > len(arguments):
-        return function(*arguments, context)
-    return function(*arguments)
-
-
-def _positional(function: Callable[..., Any]) -> int:
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(parameter.kind in kinds for parameter in inspect.signature(function).parameters.values())
+    return module
 
 
 def _answer(made: Any, accept: str, maker: str) -> Answer:
-    body, content_type = made if isinstance(made, tuple) and len(made) == 2 else (made, accept)
+    """What a handler returned as an answer: body, (body, content type) or (body, content type, status)."""
+    status, content_type = 200, accept
+    if isinstance(made, tuple) and 2 <= len(made) <= 3:
+        body, content_type, status = (*made, 200)[:3]
+    else:
+        body = made
     if isinstance(body, str):
         body = body.encode()
+    if isinstance(body, Iterator):
+        return Answer(status, _chunks(body, maker), str(content_type))
     if not isinstance(body, bytes | bytearray | memoryview):
-        raise TypeError(f"{maker} returned {type(body).__name__}; return str, bytes or (body, content type)")
-    return Answer(200, bytes(body), str(content_type))
+        raise TypeError(
+            f"{maker} returned {type(body).__name__}; return str, bytes, an iterator of them, or (body, content type)"
+        )
+    return Answer(status, bytes(body), str(content_type))
+
+
+def _chunks(parts: Iterator[Any], maker: str) -> Iterator[bytes]:
+    for part in parts:
+        if not isinstance(part, str | bytes | bytearray):
+            raise TypeError(f"the iterator of {maker} gave {type(part).__name__}; give str or bytes")
+        yield part.encode() if isinstance(part, str) else bytes(part)

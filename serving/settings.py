@@ -1,4 +1,4 @@
-"""What the environment says, read once. Names are those of SageMaker's inference toolkit."""
+"""What the environment says, read once. Names are those of SageMaker's inference toolkit; SERVING_… are our own."""
 
 import os
 import sys
@@ -9,8 +9,8 @@ from pathlib import Path
 from serving.errors import StartError
 
 CONTAINER_BASE = Path("/opt/ml")
-MB = 1024 * 1024
 REAL_TIME_LIMIT_MB = 25  # what InvokeEndpoint lets through; batch transform asks for less (6) by itself
+_MB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -18,52 +18,82 @@ class Settings:
     """Where to listen, which code and model to load, and how much to take on.
 
     Attributes:
+        base: /opt/ml, or what stands for it when there is no container.
         model_dir: the unpacked model.tar.gz, handed to model_fn.
-        code_dir: the directory of the user's module; becomes first on sys.path.
-        program: the user's module, a file name in `code_dir`.
+        code_dir: the directory of the user's module, or a tar.gz with it; becomes first on sys.path.
+        program: the user's module, a file name in `code_dir`; `program_given`: the environment names it.
+        algorithm: importable module served when there is no user's module; "" for none.
+        defaults: importable module whose functions stand for those the user's module lacks; "" for ours.
         workers: processes sharing the port.
         threads: predictions running at once in one process.
         max_payload: largest request body in bytes; longer is 413.
         accept: content type of answers when the client names none.
+        multi_model: models come and go by POST /models and DELETE /models/<name>.
+        memory_limit: bytes this process may have resident after loading one more model; None for no limit.
+        log_level: of the root logger, as `logging` has it.
     """
 
+    base: Path
     model_dir: Path
     code_dir: Path
     program: str
+    program_given: bool
+    algorithm: str
+    defaults: str
     host: str
     port: int
     workers: int
     threads: int
     max_payload: int
     accept: str
+    multi_model: bool
+    memory_limit: int | None
+    log_level: int
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> "Settings":
         """Return the settings `env` describes; raise StartError naming the variable that makes no sense."""
         base = Path(env.get("SAGEMAKER_BASE_DIR") or CONTAINER_BASE)
+        multi = env.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true"
+        model_dir = base / ("models" if multi else "model")
+        program = env.get("SAGEMAKER_PROGRAM") or "inference.py"
         return cls(
-            model_dir=base / "model",
-            code_dir=_below(base, env.get("SAGEMAKER_SUBMIT_DIRECTORY") or "/opt/ml/model/code"),
-            program=env.get("SAGEMAKER_PROGRAM") or "inference.py",
+            base=base,
+            model_dir=model_dir,
+            code_dir=_code(base, env.get("SAGEMAKER_SUBMIT_DIRECTORY")) or model_dir / "code",
+            program=program if "." in program else f"{program}.py",
+            program_given=bool(env.get("SAGEMAKER_PROGRAM")),
+            algorithm=env.get("SERVING_ALGORITHM", ""),
+            defaults=env.get("SERVING_DEFAULTS", ""),
             host=env.get("SAGEMAKER_BIND_TO_HOST") or "0.0.0.0",  # noqa: S104 - inside a container; others name it
             port=_number(env, "SAGEMAKER_BIND_TO_PORT", 8080),
-            workers=_number(env, "SAGEMAKER_MODEL_SERVER_WORKERS", 1),
+            workers=1 if multi else _number(env, "SAGEMAKER_MODEL_SERVER_WORKERS", 1),
             threads=_number(env, "SAGEMAKER_MODEL_SERVER_THREADS", os.cpu_count() or 1),
             # 0 is what a batch transform says that streams payloads of any size
-            max_payload=_number(env, "SAGEMAKER_MAX_PAYLOAD_IN_MB", REAL_TIME_LIMIT_MB, 0) * MB
+            max_payload=_number(env, "SAGEMAKER_MAX_PAYLOAD_IN_MB", REAL_TIME_LIMIT_MB, 0) * _MB
             or sys.maxsize,
             accept=env.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or "application/json",
+            multi_model=multi,
+            memory_limit=_number(env, "SERVING_MEMORY_LIMIT_MB", 1) * _MB
+            if env.get("SERVING_MEMORY_LIMIT_MB")
+            else None,
+            log_level=_number(env, "SAGEMAKER_CONTAINER_LOG_LEVEL", 20),
         )
 
 
-def _below(base: Path, text: str) -> Path:
-    """Return the code directory; a path under /opt/ml means under `base` when there is no container."""
+def below(base: Path, path: Path) -> Path:
+    """A path as a container names it; below /opt/ml it means below `base`."""
+    return base / path.relative_to(CONTAINER_BASE) if path.is_relative_to(CONTAINER_BASE) else path
+
+
+def _code(base: Path, text: str | None) -> Path | None:
+    if not text:
+        return None
     if "://" in text and not text.startswith("file://"):
         raise StartError(
             f"SAGEMAKER_SUBMIT_DIRECTORY is {text}: put the code into model.tar.gz under code/ instead."
         )
-    path = Path(text.removeprefix("file://"))
-    return base / path.relative_to(CONTAINER_BASE) if path.is_relative_to(CONTAINER_BASE) else path
+    return below(base, Path(text.removeprefix("file://")))
 
 
 def _number(env: Mapping[str, str], name: str, default: int, least: int = 1) -> int:

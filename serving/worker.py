@@ -14,6 +14,7 @@ import uvicorn
 from serving import handlers, log
 from serving.app import App
 from serving.errors import StartError
+from serving.models import Models, resident
 from serving.settings import Settings
 
 GRACE_SECONDS = 30  # what SageMaker leaves between SIGTERM and SIGKILL
@@ -35,7 +36,7 @@ class Worker:
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         self._settings = settings
         self._listener = listener
-        self._app = App(settings)
+        self._app = App(settings, Models(settings, resident) if settings.multi_model else None)
         self._server = _Server(_config(self._app))
         self._failed = False
 
@@ -45,7 +46,9 @@ class Worker:
         With one process /ping has to say 503 while the model loads, so it answers at once. Of several, only
         the first does: the others take connections when they can predict, and no request finds them empty.
         """
-        if answer_while_loading:
+        if self._settings.multi_model:
+            pass  # nothing to load before somebody asks for it
+        elif answer_while_loading:
             threading.Thread(target=self._load, daemon=True).start()
         else:
             self._load()
@@ -65,7 +68,8 @@ class Worker:
     def _load(self) -> None:
         started = time.perf_counter()
         try:
-            self._app.handlers = handlers.load(self._settings)
+            settings = self._settings
+            self._app.handlers = handlers.load(settings, settings.model_dir, settings.code_dir)
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, sys.exit too
             _say_why(error)  # first: once it has failed the process may end any moment
             self._failed = self._server.should_exit = True

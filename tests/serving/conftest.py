@@ -1,5 +1,6 @@
 """Fixtures: a real model server process around an inference module written in the test."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -89,11 +90,17 @@ class Starter:
     root: Path
     started: list[ModelServer] = field(default_factory=list)
 
-    def __call__(self, code: str, **settings: str) -> ModelServer:
+    def __call__(self, *parts: str | Callable[[Path], None], **settings: str) -> ModelServer:
+        """Serve what the parts leave: the text of an inference module, or functions that fill the model directory."""
         base = self.root / str(len(self.started))
-        program = base / "model/code" / settings.get("SAGEMAKER_PROGRAM", "inference.py")
-        program.parent.mkdir(parents=True)
-        program.write_text(textwrap.dedent(code))
+        (base / "model").mkdir(parents=True)
+        for part in parts:
+            if isinstance(part, str):
+                program = base / "model/code" / settings.get("SAGEMAKER_PROGRAM", "inference.py")
+                program.parent.mkdir(parents=True)
+                program.write_text(textwrap.dedent(part))
+            else:
+                part(base / "model")
         server = self.start(base, settings)
         self.started.append(server)
         return server
@@ -124,7 +131,20 @@ def free_port() -> int:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Starter]:
     """Start `python -m serving` with the given module: serve(code, **environment) -> ModelServer."""
-    starter = Starter(tmp_path)
+    with _starter(tmp_path) as starter:
+        yield starter
+
+
+@pytest.fixture(scope="module")
+def serve_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
+    """As `serve`, for servers that several tests of a module ask."""
+    with _starter(tmp_path_factory.mktemp("servers")) as starter:
+        yield starter
+
+
+@contextlib.contextmanager
+def _starter(root: Path) -> Iterator[Starter]:
+    starter = Starter(root)
     yield starter
     for server in starter.started:
         if server.process.poll() is None:
