@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from penstock.localaws.execution.environment import job_environment
 from penstock.localaws.execution.process import Process, ProcessSpec
@@ -48,4 +49,13 @@ class ServingProcess:
             "SAGEMAKER_BIND_TO_PORT": str(port),
         }
         argv = (place.python, "-m", "serving")
-        return ProcessSpec(argv, env=environment, cwd=f"{base}/model", optml=opt_ml, log=log)
+        return ProcessSpec(
+            argv, env=environment, cwd=f"{base}/model", optml=opt_ml, log=log, **_memory(variant)
+        )
+
+
+def _memory(variant: Variant) -> dict[str, Any]:
+    """A serverless variant's memory is all it gets."""
+    if variant.serverless is None or "memory_limit" not in ProcessSpec.__dataclass_fields__:
+        return {}
+    return {"memory_limit": variant.serverless["MemorySizeInMB"] * 1024 * 1024}
