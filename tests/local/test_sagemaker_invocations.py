@@ -23,12 +23,12 @@ def hosting(embedded_aws: EmbeddedAws, request: pytest.FixtureRequest) -> Iterat
     made.clean()
 
 
-def endpoint(hosting: Hosting, variant: dict[str, Any], **members: Any) -> str:
+def endpoint(hosting: Hosting, variant: dict[str, Any], short: str = "e", **members: Any) -> str:
     """An endpoint in service, of a configuration with one variant."""
     hosting.sagemaker.create_endpoint_config(
-        EndpointConfigName=hosting.name("c"), ProductionVariants=[variant], **members
+        EndpointConfigName=hosting.name(short), ProductionVariants=[variant], **members
     )
-    return hosting.endpoint(hosting.name("c"))
+    return hosting.endpoint(hosting.name(short), short)
 
 
 def refused(call: Any, **members: Any) -> tuple[str, str, int]:
@@ -92,25 +92,6 @@ def test_captured_invocations_are_in_s3_when_the_endpoint_is_deleted(hosting: Ho
     output = said["captureData"]["endpointOutput"]
     assert (output["data"], output["encoding"]) == (answer.decode(), "JSON")
     assert (said["eventMetadata"]["inferenceId"], said["eventVersion"]) == ("i-7", "0")
-
-
-def test_captured_invocations_are_in_s3_when_the_server_stops(own_aws: Callable[[], EmbeddedAws]) -> None:
-    aws = own_aws()
-    hosting = Hosting(aws, "stopped")
-    capture = {
-        "EnableCapture": True,
-        "InitialSamplingPercentage": 100,
-        "DestinationS3Uri": f"s3://{BUCKET}/captured",
-        "CaptureOptions": [{"CaptureMode": "Input"}],
-    }
-    name = endpoint(hosting, hosting.variant(hosting.model("m")), DataCaptureConfig=capture)
-    hosting.ask(name, "1,2")
-    control.down(aws.root)
-
-    again = Hosting(own_aws(), "stopped")
-    (key,) = keys(again, "captured/")
-    line = json.loads(read(again, f"s3://{BUCKET}/{key}") or b"")
-    assert base64.b64decode(line["captureData"]["endpointInput"]["data"]) == b"1,2"
 
 
 def test_a_serverless_endpoint_has_its_limits(hosting: Hosting, tmp_path: Path) -> None:
@@ -216,25 +197,39 @@ def test_an_endpoint_that_is_not_asynchronous_refuses_to_be_asked_so(hosting: Ho
     )
 
 
-def test_asynchronous_requests_outlive_the_server(own_aws: Callable[[], EmbeddedAws], tmp_path: Path) -> None:
-    """One under way and one that waits when the server stops; both are answered by its successor."""
+def test_a_server_that_stops_loses_neither_what_it_captured_nor_what_is_queued(
+    own_aws: Callable[[], EmbeddedAws], tmp_path: Path
+) -> None:
+    """One request is under way and one waits when the server stops; its successor answers both."""
     aws = own_aws()
-    hosting = Hosting(aws, "queued")
-    name = endpoint(hosting, hosting.variant(hosting.model("m")), AsyncInferenceConfig=asynchronous(hosting))
+    hosting = Hosting(aws, "stopped")
+    model = hosting.model("m")
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{BUCKET}/captured",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    direct = endpoint(hosting, hosting.variant(model), "direct", DataCaptureConfig=capture)
+    queued = endpoint(hosting, hosting.variant(model), "queued", AsyncInferenceConfig=asynchronous(hosting))
+    hosting.ask(direct, "1,2")
     go = tmp_path / "go"
     asked = [
-        hosting.runtime.invoke_endpoint_async(EndpointName=name, Body=body, ContentType="text/csv")
+        hosting.runtime.invoke_endpoint_async(EndpointName=queued, Body=body, ContentType="text/csv")
         for body in (f"wait {go}".encode(), b"hello")
     ]
     until((tmp_path / "go.started").exists)
     control.down(aws.root)
     go.touch()
 
-    again = Hosting(own_aws(), "queued")
+    again = Hosting(own_aws(), "stopped")
+    (key,) = keys(again, "captured/")
+    line = json.loads(read(again, f"s3://{BUCKET}/{key}") or b"")
+    assert base64.b64decode(line["captureData"]["endpointInput"]["data"]) == b"1,2"
     for one in asked:
         assert json.loads(until(lambda one=one: read(again, one["OutputLocation"])))["answer"] == "yes"
-    assert len(keys(again, "queued/out")) == 2
-    assert keys(again, "queued/failed") == []
+    assert len(keys(again, "stopped/out")) == 2
+    assert keys(again, "stopped/failed") == []
 
 
 def test_a_shadow_variant_gets_copies_and_the_caller_the_production_variants_answer(hosting: Hosting) -> None:

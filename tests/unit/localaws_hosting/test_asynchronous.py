@@ -127,6 +127,7 @@ class FakeAws:
 
     def __init__(self, **objects):
         self.objects, self.published, self.types = objects, [], {}
+        self.metrics, self.sent = [], threading.Event()
 
     def get_object(self, Bucket, Key):  # noqa: N803  boto3's names
         if Key not in self.objects:
@@ -141,6 +142,10 @@ class FakeAws:
         with open(path, "rb") as file:
             self.objects[key] = file.read()
         self.types[key] = ExtraArgs.get("ContentType")
+
+    def put_metric_data(self, Namespace, MetricData):  # noqa: N803
+        self.metrics.append({datum["MetricName"]: datum["Value"] for datum in MetricData})
+        self.sent.set()
 
     def publish(self, TopicArn, Message):  # noqa: N803
         self.published.append((TopicArn, json.loads(Message)))
@@ -190,15 +195,12 @@ class APlane:
     def client(self, _service):
         return self.aws
 
-    def put_metric_data(self, **_data):
-        pass
-
 
 class AnInstance:
     """What is used of an instance: nobody starts it again."""
 
     def __init__(self, port):
-        self.id, self.ready, self.pool = f"i-{port}", True, self
+        self.id, self.ready, self.pool, self.busy = f"i-{port}", True, self, 0
         self.port = port
 
 
@@ -431,3 +433,20 @@ def test_a_model_that_takes_too_long_is_a_failure_and_nobody_a_reason_to_go_on(t
     assert "did not answer within 1 seconds" in result.reason
     with pytest.raises(Gone):
         Worker(plane).carry_out(request, 1, lambda metric, value: None)
+
+
+def test_the_backlog_is_in_cloudwatch_each_minute(tmp_path, store):
+    plane = APlane(tmp_path, store)  # no instance
+    queue = Asynchronous(plane)
+    for _ in range(3):
+        queue.accept("e", plane.route, {}, b"x")
+    plane.aws.sent.clear()
+    while not plane.aws.sent.wait(0.01):  # its thread may not wait yet when the time is let pass
+        plane.clock.advance(60)
+    queue.stop()
+    last = plane.aws.metrics[-1]
+    assert (last["ApproximateBacklogSize"], last["HasBacklogWithoutCapacity"]) == (3.0, 1.0)
+    assert (last["ApproximateBacklogSizePerInstance"], last["ApproximateAgeOfOldestRequest"] >= 60) == (
+        3.0,
+        True,
+    )

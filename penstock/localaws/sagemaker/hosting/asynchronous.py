@@ -53,8 +53,7 @@ class Asynchronous:
         self._worker = Worker(plane)
         self._changed = threading.Condition()
         self._waiting: dict[str, deque[Request]] = {}
-        self._busy: Counter[str] = Counter()  # requests under way, by instance id
-        self._active: Counter[str] = Counter()  # by endpoint
+        self._active: Counter[str] = Counter()  # requests under way, by endpoint
         self._lost: Counter[str] = Counter()  # instances that went away, by request
         self._stopping = False
         self._threads: set[threading.Thread] = set()
@@ -131,7 +130,7 @@ class Asynchronous:
                     return
                 self._active[turn.request.endpoint] += 1
                 if turn.instance is not None:
-                    self._busy[turn.instance.id] += 1
+                    turn.instance.busy += 1  # nobody else asks instances of an asynchronous endpoint
                 self._start_thread(self._work, turn)
 
     def _next(self) -> _Turn | None:
@@ -161,7 +160,7 @@ class Asynchronous:
             (variant, instance)
             for variant in route.variants
             for instance in variant.instances
-            if instance.ready and variant.weight > 0 and self._busy[instance.id] < at_once
+            if instance.ready and variant.weight > 0 and instance.busy < at_once
         ]
         if not able:
             return None
@@ -170,7 +169,7 @@ class Asynchronous:
         if chosen is None or not mine:
             chosen, instance = able[0]
             return chosen.name, instance
-        return chosen.name, min(mine, key=lambda instance: self._busy[instance.id])
+        return chosen.name, min(mine, key=lambda instance: instance.busy)
 
     def _drop(self, waiting: deque[Request]) -> None:
         while waiting:
@@ -188,7 +187,7 @@ class Asynchronous:
         with self._changed:
             self._active[request.endpoint] -= 1
             if turn.instance is not None:
-                self._busy[turn.instance.id] -= 1
+                turn.instance.busy -= 1
             self._threads.discard(threading.current_thread())
             if not done and not self._stopping:
                 self._waiting.setdefault(request.endpoint, deque()).appendleft(request)

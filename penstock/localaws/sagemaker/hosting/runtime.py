@@ -5,6 +5,7 @@ counted and sent later. What an endpoint does not have (capture, shadows, severa
 """
 
 import asyncio
+import logging
 import re
 import time
 from typing import Any
@@ -24,6 +25,8 @@ from penstock.localaws.sagemaker.hosting.routing import Route, RoutedVariant
 from penstock.localaws.sagemaker.hosting.shadow import Shadows
 from penstock.localaws.sagemaker.hosting.states import IN_SERVICE, ROLLING_BACK, SYSTEM_UPDATING, UPDATING
 from penstock.localaws.sagemaker.plane import Plane
+
+log = logging.getLogger("penstock.localaws.sagemaker")
 
 LARGEST_BYTES = 25 * 1024 * 1024
 LARGEST_SERVERLESS_BYTES = 4 * 1024 * 1024
@@ -50,6 +53,10 @@ async def handle(
         return await plane.part(Runtime).handle(method, path, headers, body)
     except ServiceError as refused:
         return answers.error(refused.status, refused.code, {"message": refused.message})
+    except Exception:
+        log.exception("%s %s failed", method, path)
+        what = "The embedded AWS failed in answering; its log says how. Try again."
+        return answers.error(500, "InternalFailure", {"message": what})
 
 
 def on_start(plane: Plane) -> None:
