@@ -79,13 +79,13 @@ def test_a_configuration_shows_all_it_was_given_and_nothing_else(hosting: Hostin
         assert member not in plain
     assert plain["ProductionVariants"][0]["InitialVariantWeight"] == 1.0
 
-    full = create(
-        hosting, "full", live, DataCaptureConfig=CAPTURE, AsyncInferenceConfig=ASYNCHRONOUS, KmsKeyId="k-1"
-    )
+    full = create(hosting, "full", live, DataCaptureConfig=CAPTURE, KmsKeyId="k-1")
     assert full["DataCaptureConfig"] == CAPTURE
-    assert full["AsyncInferenceConfig"] == ASYNCHRONOUS
     assert full["KmsKeyId"] == "k-1"
     assert full["ProductionVariants"] == [{**live, "InitialVariantWeight": 1.0}]
+
+    queue = create(hosting, "queue", live, AsyncInferenceConfig=ASYNCHRONOUS)
+    assert queue["AsyncInferenceConfig"] == ASYNCHRONOUS
 
     serverless = {"VariantName": "live", "ModelName": model, "ServerlessConfig": SERVERLESS}
     assert create(hosting, "less", serverless)["ProductionVariants"] == [
@@ -152,6 +152,11 @@ def test_what_does_not_go_together_is_refused(hosting: Hosting) -> None:
         ([{"VariantName": "live", "ModelName": model}], {}, "InstanceType is required"),
         ([{**nitro, "VolumeSizeInGB": 10}], {}, own),
         ([nitro], {"KmsKeyId": "k-1"}, own),
+        (
+            [live],
+            {"AsyncInferenceConfig": ASYNCHRONOUS, "DataCaptureConfig": CAPTURE},
+            "EnableCapture together with",
+        ),
         ([live], {"AsyncInferenceConfig": {"OutputConfig": {}}}, "needs an S3OutputPath"),
         (
             [{**live, "ManagedInstanceScaling": {"Status": "ENABLED"}}],

@@ -330,24 +330,29 @@ def test_an_asynchronous_endpoint_is_not_invoked():
     assert (code, "InvokeEndpointAsync" in what) == ("ValidationError", True)
 
 
+CAPTURE = {
+    "EnableCapture": True,
+    "InitialSamplingPercentage": 100,
+    "DestinationS3Uri": "s3://b/captured",
+    "CaptureOptions": [{"CaptureMode": "InputAndOutput"}],
+}
+
+
+class Notes(list):
+    """Stands in for what writes captures."""
+
+    note = list.append
+
+
+def capturing(noted, *ports, **members):
+    made = APlane(*ports, blueprint=Blueprint("c", (LIVE,), capture=CAPTURE), **members)
+    made.parts[Captures] = noted
+    return made
+
+
 def test_what_is_captured_is_what_was_asked_and_answered_with_success():
-    config = {
-        "EnableCapture": True,
-        "InitialSamplingPercentage": 100,
-        "DestinationS3Uri": "s3://b/captured",
-        "CaptureOptions": [{"CaptureMode": "InputAndOutput"}],
-    }
-    noted = []
-
-    class Notes:
-        def note(self, captured):
-            noted.append(captured)
-
-    def plane(*ports):
-        made = APlane(*ports, blueprint=Blueprint("c", (LIVE,), capture=config))
-        made.parts[Captures] = Notes()
-        return made
-
+    noted = Notes()
+    plane = functools.partial(capturing, noted)
     invoked(Server(OK), ["server"], plane=plane, **{"content-type": "text/csv"})
     invoked(Server(BROKEN), ["server"], plane=plane)
     (captured,) = noted
@@ -358,3 +363,18 @@ def test_what_is_captured_is_what_was_asked_and_answered_with_success():
         b"ok",
     )
     assert captured.headers["content-type"] == "text/csv"
+
+
+def test_what_a_shadow_answers_is_captured_as_its_own():
+    noted, server = Notes(), Server(OK, OK)
+
+    async def talk():
+        plane = capturing(noted, server.port, shadows=[server.port], variant=HALF)
+        runtime = Runtime(plane)
+        await runtime.handle("POST", "/endpoints/e/invocations", {}, b"body")
+        await runtime.shadows.settled()
+        for instance in plane.instances + plane.shadow:
+            instance.pool.close()
+
+    serving(server, talk)
+    assert sorted(captured.variant for captured in noted) == ["live", "shadow"]

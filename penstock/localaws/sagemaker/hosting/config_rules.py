@@ -32,6 +32,8 @@ def check(params: Params, containers: Mapping[str, Params]) -> None:
         raise _invalid(f"Variant names must be unique: {', '.join(names)}.")
     for variant in [*variants, *shadows]:
         _check_variant(variant, params)
+    if params.get("AsyncInferenceConfig") and params.get("DataCaptureConfig", {}).get("EnableCapture"):
+        raise _absent("EnableCapture together with AsyncInferenceConfig")
     if "S3OutputPath" not in params.get("AsyncInferenceConfig", {}).get("OutputConfig", {"S3OutputPath": ""}):
         raise _invalid("OutputConfig of AsyncInferenceConfig needs an S3OutputPath.")
     clashes = [*_clashes(params, variants, shadows, containers)]

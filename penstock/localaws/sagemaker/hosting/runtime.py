@@ -5,6 +5,7 @@ counted and sent later. What an endpoint does not have (capture, shadows, severa
 """
 
 import asyncio
+import functools
 import logging
 import re
 import time
@@ -106,7 +107,8 @@ class Runtime:
         passed = {header: headers[header] for header in _PASSED if header in headers}
         deliver = self._deliver(name, variant, headers, passed, body, seconds or self._seconds)
         if route.shadows:
-            self.shadows.copy(name, route, variant, passed, body)
+            heard = functools.partial(self._capture, name, route, headers, body)
+            self.shadows.copy(name, route.shadows, variant, (passed, body), heard)
         asked = time.perf_counter()
         reply = await ask(self._hosting, name, variant, deliver, self._first(variant, headers))
         answered = time.perf_counter()
@@ -122,7 +124,7 @@ class Runtime:
             instances=variant.variant.count,
         )
         if response[0] == 200:
-            self._capture(name, route, variant, headers, body, reply)
+            self._capture(name, route, headers, body, variant, reply)
         return response
 
     async def _stream(self, name: str, headers: dict[str, str], body: bytes) -> Response:
@@ -217,13 +219,13 @@ class Runtime:
         self,
         name: str,
         route: Route,
-        variant: RoutedVariant,
         headers: dict[str, str],
         body: bytes,
+        variant: RoutedVariant,
         reply: Reply,
     ) -> None:
         config = route.blueprint.capture if route.blueprint is not None else None
-        if config is not None and config.get("EnableCapture"):
+        if config is not None and config.get("EnableCapture") and 200 <= reply.status < 300:
             now = self._plane.clock.now()
             self._plane.part(Captures).note(Captured(name, variant.name, config, now, headers, body, reply))
 

@@ -1,15 +1,25 @@
 """Shadow variants: a copy of the traffic, whose answers nobody waits for."""
 
 import asyncio
-import contextlib
+import logging
 import time
+from collections.abc import Callable, Sequence
 
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.sagemaker.hosting.asking import ask, plain
 from penstock.localaws.sagemaker.hosting.fleets import Hosting
-from penstock.localaws.sagemaker.hosting.routing import Route, RoutedVariant
+from penstock.localaws.sagemaker.hosting.http_client import Reply
+from penstock.localaws.sagemaker.hosting.routing import RoutedVariant
+
+log = logging.getLogger("penstock.localaws.sagemaker")
+
+Request = tuple[dict[str, str], bytes]  # what the model is given: headers and body
 
 _MOST = 256  # copies under way; a shadow that cannot keep up gets fewer, the production variant is not slowed down
+
+
+# Told of every copy: the shadow and what it said (status 0: nothing).
+Heard = Callable[[RoutedVariant, Reply], None]
 
 
 class Shadows:
@@ -21,17 +31,22 @@ class Shadows:
         self._copies: set[asyncio.Task[None]] = set()
 
     def copy(
-        self, endpoint: str, route: Route, asked: RoutedVariant, headers: dict[str, str], body: bytes
+        self,
+        endpoint: str,
+        shadows: Sequence[RoutedVariant],
+        asked: RoutedVariant,
+        request: Request,
+        heard: Heard,
     ) -> None:
         """Send the request to each shadow whose turn it is: its weight over the production variant's, at most all."""
-        for shadow in route.shadows:
+        for shadow in shadows:
             weight = asked.variant.weight
             if weight <= 0 or len(self._copies) >= _MOST:
                 continue
             shadow.credit += min(1.0, shadow.weight / weight)
             if shadow.credit >= 1.0 - 1e-9:
                 shadow.credit -= 1.0
-                copying = asyncio.create_task(self._send(endpoint, shadow, headers, body))
+                copying = asyncio.create_task(self._send(endpoint, shadow, request, heard))
                 self._copies.add(copying)
                 copying.add_done_callback(self._copies.discard)
 
@@ -39,14 +54,15 @@ class Shadows:
         """Return when no copy is under way."""
         await asyncio.gather(*self._copies)
 
-    async def _send(self, endpoint: str, shadow: RoutedVariant, headers: dict[str, str], body: bytes) -> None:
+    async def _send(self, endpoint: str, shadow: RoutedVariant, request: Request, heard: Heard) -> None:
         began = time.perf_counter()
-        status = 0
-        with contextlib.suppress(
-            ServiceError
-        ):  # nobody runs just now: an error of the shadow, and only of it
-            deliver = plain("/invocations", headers, body, self._seconds)
-            status = (await ask(self._hosting, endpoint, shadow, deliver)).status
+        reply = Reply()
+        try:
+            deliver = plain("/invocations", *request, self._seconds)
+            reply = await ask(self._hosting, endpoint, shadow, deliver)
+        except ServiceError:
+            log.info("no instance of shadow variant %s of endpoint %s takes its copy", shadow.name, endpoint)
         took = (time.perf_counter() - began) * 1e6
         instances = shadow.variant.count
-        self._hosting.metrics.count(endpoint, shadow.name, status, took, 0.0, shadow.config, instances)
+        self._hosting.metrics.count(endpoint, shadow.name, reply.status, took, 0.0, shadow.config, instances)
+        heard(shadow, reply)
