@@ -72,16 +72,7 @@ def read(
 
     `output` is the AsyncInferenceConfig's OutputConfig.
     """
-    source = headers.get(f"{_PREFIX}inputlocation")
-    if (source is None) == (not body):
-        raise _invalid("Provide exactly one of Body and InputLocation.")
-    if len(body) > LARGEST_INLINE_BYTES:
-        raise _invalid(
-            "1 validation error detected: Value at 'body' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {LARGEST_INLINE_BYTES}"
-        )
-    if source is not None and not source.startswith("s3://"):
-        raise _invalid(f"InputLocation {source} must be an S3 URI such as s3://bucket/key.")
+    source = _source(headers, body)
     own = str(uuid.uuid4())
     inference = headers.get(f"{_PREFIX}inference-id") or str(uuid.uuid4())
     passed = {name: headers[given] for name, given in _PASSED.items() if given in headers}
@@ -102,6 +93,21 @@ def read(
         ),
         config=output,
     )
+
+
+def _source(headers: Mapping[str, str], body: bytes) -> str | None:
+    """Where the input is, None: in the request."""
+    source = headers.get(f"{_PREFIX}inputlocation")
+    if (source is None) == (not body):
+        raise _invalid("Provide exactly one of Body and InputLocation.")
+    if len(body) > LARGEST_INLINE_BYTES:
+        raise _invalid(
+            "1 validation error detected: Value at 'body' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {LARGEST_INLINE_BYTES}"
+        )
+    if source is not None and not source.startswith("s3://"):
+        raise _invalid(f"InputLocation {source} must be an S3 URI such as s3://bucket/key.")
+    return source
 
 
 def _output(path: str, headers: Mapping[str, str], own: str) -> str:

@@ -8,6 +8,7 @@ connections: an instance that was started again has nothing loaded.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import shutil
@@ -22,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.sagemaker.hosting import artifacts
 from penstock.localaws.sagemaker.hosting.fleets import Hosting
-from penstock.localaws.sagemaker.hosting.http_client import Pool, Reply
+from penstock.localaws.sagemaker.hosting.http_client import Lost, Pool, Reply
 from penstock.localaws.sagemaker.hosting.instances import Instance
 from penstock.localaws.sagemaker.hosting.states import Variant
 from penstock.localaws.sagemaker.names import split_s3
@@ -128,7 +129,10 @@ class MultiModels:
         finally:
             model.users -= 1
             if not wanted.variant.caches_models and not model.users:
-                await self._unload(wanted, pool, container, wanted.target)
+                with contextlib.suppress(
+                    Lost, TimeoutError
+                ):  # it has answered; an instance that is gone has unloaded
+                    await self._unload(wanted, pool, container, wanted.target)
                 await asyncio.to_thread(
                     shutil.rmtree, self._place(wanted, instance).parent, ignore_errors=True
                 )

@@ -97,12 +97,7 @@ class Runtime:
     ) -> Response:
         """InvokeEndpoint."""
         began = time.perf_counter()
-        if len(body) > LARGEST_BYTES:
-            raise _too_large(LARGEST_BYTES)
-        route = self._route(name)
-        if route.blueprint is not None and route.blueprint.asynchronous is not None:
-            what = f"Endpoint {name} is an asynchronous inference endpoint: use InvokeEndpointAsync."
-            raise ServiceError("ValidationError", what)
+        route = self._real_time(name, len(body))
         variant = self._variant(name, route, headers, len(body))
         passed = {header: headers[header] for header in _PASSED if header in headers}
         deliver = self._deliver(name, variant, headers, passed, body, seconds or self._seconds)
@@ -144,6 +139,16 @@ class Runtime:
             {**shown, "Content-Type": event_stream.CONTENT_TYPE},
             b"".join(event_stream.parts(content)),
         )
+
+    def _real_time(self, name: str, size: int) -> Route:
+        """The endpoint's route, if it takes a request of that many bytes and answers it itself."""
+        if size > LARGEST_BYTES:
+            raise _too_large(LARGEST_BYTES)
+        route = self._route(name)
+        if route.blueprint is not None and route.blueprint.asynchronous is not None:
+            what = f"Endpoint {name} is an asynchronous inference endpoint: use InvokeEndpointAsync."
+            raise ServiceError("ValidationError", what)
+        return route
 
     def _variant(self, name: str, route: Route, headers: dict[str, str], size: int) -> RoutedVariant:
         target = headers.get("x-amzn-sagemaker-target-variant")
