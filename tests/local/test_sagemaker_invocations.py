@@ -63,6 +63,7 @@ def test_captured_invocations_are_in_s3_when_the_endpoint_is_deleted(hosting: Ho
         "InitialSamplingPercentage": 100,
         "DestinationS3Uri": f"s3://{BUCKET}/{destination}",
         "CaptureOptions": [{"CaptureMode": "InputAndOutput"}],
+        "KmsKeyId": "arn:aws:kms:us-east-1:000000000000:key/any",
         "CaptureContentTypeHeader": {
             "CsvContentTypes": ["text/csv"],
             "JsonContentTypes": ["application/json"],
