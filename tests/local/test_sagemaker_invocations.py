@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from penstock.localaws import control
+from penstock.localaws.execution.process import ProcessSpec
 from tests.local.conftest import EmbeddedAws, until
 from tests.local.hosting import BUCKET, IMAGE, ROLE, Hosting
 
@@ -295,3 +296,44 @@ def transform_fn(model, data, content_type, accept):
     )
     name = endpoint(hosting, hosting.variant(hosting.name("m")))
     assert hosting.ask(name) == b"heavy"
+
+
+HUNGRY = """
+    def model_fn(model_dir):
+        return "fed"
+
+    def transform_fn(model, data, content_type, accept):
+        if data.startswith("eat"):
+            eaten = b"x" * (1300 * 1024 * 1024)
+            while True:  # until it is noticed
+                eaten.find(b"y")
+        return model, "text/plain"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "memory_limit" not in ProcessSpec.__dataclass_fields__, reason="processes have no memory limit"
+)
+def test_a_serverless_model_that_takes_more_memory_than_it_has_is_ended_and_started_again(
+    hosting: Hosting,
+) -> None:
+    container = {"Image": IMAGE, "ModelDataUrl": hosting.upload(HUNGRY)}
+    hosting.sagemaker.create_model(
+        ModelName=hosting.name("m"), PrimaryContainer=container, ExecutionRoleArn=ROLE
+    )
+    config = {"MemorySizeInMB": 1024, "MaxConcurrency": 1}
+    name = endpoint(
+        hosting, {"VariantName": "live", "ModelName": hosting.name("m"), "ServerlessConfig": config}
+    )
+    with pytest.raises(ClientError) as caught:
+        hosting.ask(name, "eat")
+    assert caught.value.response["Error"]["Code"] == "ServiceUnavailable"
+
+    def answers() -> bytes | None:
+        try:
+            return hosting.ask(name)
+        except hosting.runtime.exceptions.ServiceUnavailable:
+            return None
+
+    assert until(answers) == b"fed"
