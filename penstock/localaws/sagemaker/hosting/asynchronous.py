@@ -31,7 +31,7 @@ log = logging.getLogger("penstock.localaws.sagemaker")
 KIND = "async-request"
 _AT_ONCE = 4  # to an instance, when the configuration leaves it to SageMaker
 _LOOK_SECONDS = 0.1  # at instances that were not ready, while requests wait
-_LAST_SECONDS = 2.0
+_LAST_SECONDS = 0.5  # for requests that are nearly done when the server stops
 _TRIES = 2  # instances that may go away under a request
 
 
