@@ -100,6 +100,10 @@ class MultiModels:
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="model-download")
         self._fetching: weakref.WeakValueDictionary[Path, asyncio.Lock] = weakref.WeakValueDictionary()
 
+    def close(self) -> None:
+        """Begin no more downloads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
     def prefer(self, instances: Sequence[Instance], target: str) -> Instance | None:
         """A ready instance that has the model already."""
         for instance in instances:

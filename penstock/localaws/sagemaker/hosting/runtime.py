@@ -68,6 +68,7 @@ def on_start(plane: Plane) -> None:
 def on_stop(plane: Plane) -> None:
     """Let go of asynchronous requests (they are kept for the next start) and write what was captured."""
     plane.part(Asynchronous).stop()
+    plane.part(MultiModels).close()
     plane.part(Captures).close()
 
 
