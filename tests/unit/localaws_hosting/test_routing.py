@@ -1,5 +1,6 @@
 """The fair choice among variants and instances."""
 
+import dataclasses
 from collections import Counter
 
 import pytest
@@ -50,3 +51,15 @@ def test_instances_take_turns_and_those_not_ready_are_passed_over():
     assert Counter(variant.next_instance() for _ in range(10)) == {one: 5, two: 5}
     assert variant.next_instance([one]) is two
     assert routed("a", 1, [dead]).next_instance() is None
+
+
+def test_the_least_busy_instance_is_asked_where_the_configuration_says_so():
+    busy, idle, dead = AnInstance(), AnInstance(), AnInstance(ready=False)
+    busy.busy, idle.busy, dead.busy = 2, 0, 0
+    variant = routed("a", 1, [busy, dead, idle])
+    variant.variant = dataclasses.replace(variant.variant, routing="LEAST_OUTSTANDING_REQUESTS")
+    assert variant.next_instance() is idle
+    assert variant.next_instance([idle]) is busy
+    assert variant.next_instance([idle, busy]) is None
+    busy.busy = 0
+    assert Counter(variant.next_instance() for _ in range(10))[busy] >= 3  # equals take turns

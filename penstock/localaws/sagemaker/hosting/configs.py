@@ -1,13 +1,13 @@
-"""Endpoint configurations: which models, how many instances, what share of the traffic.
+"""Endpoint configurations: which models, how many instances, what share of the traffic, what else happens to requests.
 
-What the embedded AWS would have to ignore (capture, serverless, asynchronous, shadow) it refuses instead.
+What they must satisfy is in `config_rules`; what the embedded AWS would have to ignore is refused.
 """
 
 from typing import Any
 
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.sagemaker import listing, tags
-from penstock.localaws.sagemaker.hosting import models
+from penstock.localaws.sagemaker.hosting import config_rules, models
 from penstock.localaws.sagemaker.names import arn, moment
 from penstock.localaws.sagemaker.plane import Operation, Plane
 
@@ -17,11 +17,12 @@ _KEPT = (
     "ProductionVariants",
     "KmsKeyId",
     "DataCaptureConfig",
+    "AsyncInferenceConfig",
+    "ShadowProductionVariants",
+    "MetricsConfig",
     "ExecutionRoleArn",
     "VpcConfig",
 )
-_NOT_HERE = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
-_NOT_IN_A_VARIANT = ("ServerlessConfig", "ManagedInstanceScaling", "RoutingConfig", "InstancePools")
 
 
 def find(plane: Plane, name: str) -> dict[str, Any]:
@@ -35,9 +36,10 @@ def find(plane: Plane, name: str) -> dict[str, Any]:
 
 def create(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
     """CreateEndpointConfig: the models must exist already."""
-    _check(params)
-    for variant in params["ProductionVariants"]:
-        models.find(plane, variant["ModelName"])
+    config_rules.required(params)
+    named = [*params["ProductionVariants"], *params.get("ShadowProductionVariants", [])]
+    containers = {one["ModelName"]: models.container_of(plane, one["ModelName"]) for one in named}
+    config_rules.check(params, containers)
     name = params["EndpointConfigName"]
     address = arn(plane.place, KIND, name)
     if not plane.store.create(KIND, name, {**params, "created": plane.clock.now()}):
@@ -52,7 +54,7 @@ def describe(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
     """DescribeEndpointConfig."""
     found = find(plane, params["EndpointConfigName"])
     answer = {member: found[member] for member in _KEPT if found.get(member)}
-    for variant in answer["ProductionVariants"]:
+    for variant in [*answer["ProductionVariants"], *answer.get("ShadowProductionVariants", [])]:
         variant.setdefault("InitialVariantWeight", 1.0)
     return answer | {
         "EndpointConfigArn": arn(plane.place, KIND, found["EndpointConfigName"]),
@@ -84,34 +86,6 @@ def delete(plane: Plane, params: dict[str, Any]) -> dict[str, Any]:
     plane.store.delete(KIND, params["EndpointConfigName"])
     tags.drop(plane, arn(plane.place, KIND, params["EndpointConfigName"]))
     return {}
-
-
-def _check(params: dict[str, Any]) -> None:
-    for member in _NOT_HERE:
-        if params.get(member):
-            raise _absent(member)
-    if params.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise _absent("DataCaptureConfig with EnableCapture")
-    variants = params["ProductionVariants"]
-    names = [variant["VariantName"] for variant in variants]
-    if len(set(names)) < len(names):
-        raise ServiceError("ValidationException", f"Variant names must be unique: {', '.join(names)}.")
-    for variant in variants:
-        _check_variant(variant)
-
-
-def _check_variant(variant: dict[str, Any]) -> None:
-    for member in _NOT_IN_A_VARIANT:
-        if variant.get(member):
-            raise _absent(f"{member} of a variant")
-    for member in ("ModelName", "InstanceType", "InitialInstanceCount"):
-        if member not in variant:
-            name = variant["VariantName"]
-            raise ServiceError("ValidationException", f"{member} is required for production variant {name}.")
-
-
-def _absent(what: str) -> ServiceError:
-    return ServiceError("ValidationException", f"{what} is not part of the embedded AWS. Leave it out.")
 
 
 OPERATIONS: dict[str, Operation] = {

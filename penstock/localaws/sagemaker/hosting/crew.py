@@ -14,7 +14,7 @@ from pathlib import Path
 
 from penstock.localaws.sagemaker import images
 from penstock.localaws.sagemaker.faults import JobFault
-from penstock.localaws.sagemaker.hosting import artifacts
+from penstock.localaws.sagemaker.hosting import artifacts, blueprints
 from penstock.localaws.sagemaker.hosting.deployment import Shares, instances
 from penstock.localaws.sagemaker.hosting.instances import Instance, unheard
 from penstock.localaws.sagemaker.hosting.metrics import EndpointMetrics
@@ -58,8 +58,8 @@ class Crew:
             except JobFault as unknown:
                 raise JobFault(_no_image(variant, str(unknown))) from unknown
             model = self.directory(name, variant.name, fleet.generation) / "opt/ml/model"
-            data = variant.model_data if variant.mode == "SingleModel" else None
-            artifacts.unpack(self._plane.client("s3"), data, model, variant.download)
+            s3 = self._plane.client("s3")
+            artifacts.unpack(s3, variant.model_data, model, variant.download, variant.data_kind)
 
     def instance(self, name: str, fleet: Fleet, variant: Variant, number: int) -> Instance:
         """The instance of that number, started unless it is there."""
@@ -67,9 +67,10 @@ class Crew:
         key = (fleet.generation, variant.name, number)
         if key not in mine or mine[key].failed:
             opt_ml = self.directory(name, variant.name, fleet.generation) / "opt/ml"
-            settings = {"SAGEMAKER_MULTI_MODEL": "true"} if variant.mode == "MultiModel" else None
+            settings = blueprints.settings(fleet.blueprint, variant)
             starter = self._serving.starter(variant, opt_ml, _log_of(name, variant), settings)
-            mine[key] = Instance(starter, variant.patience, on_healthy=self._told(name, variant))
+            told = self._told(name, variant)
+            mine[key] = Instance(starter, variant.patience, on_healthy=told, opt_ml=opt_ml)
         return mine[key]
 
     def _told(self, name: str, variant: Variant) -> Callable[[float], None]:

@@ -14,6 +14,7 @@ from penstock.localaws.sagemaker import tags
 from penstock.localaws.sagemaker.faults import JobFault
 from penstock.localaws.sagemaker.hosting import artifacts, lifecycle, shifting
 from penstock.localaws.sagemaker.hosting import events as endpoint_events
+from penstock.localaws.sagemaker.hosting.capture import Captures
 from penstock.localaws.sagemaker.hosting.crew import Crew, Key, Overtaken, numbered, together, unhealthy
 from penstock.localaws.sagemaker.hosting.deployment import Shares
 from penstock.localaws.sagemaker.hosting.instances import Instance
@@ -223,6 +224,7 @@ class Hosting:
     def _forget(self, name: str, instances: Mapping[Key, Instance]) -> None:
         """In a thread: everything of a deleted endpoint gone, its name last."""
         together([instance.drain_and_stop for instance in instances.values()])
+        self._plane.part(Captures).flush(name)
         with self._lock:
             if self._stopping:
                 return

@@ -96,9 +96,20 @@ class Pool:
         self._port = port
         self._idle: list[_Connection] = []
 
+    @property
+    def port(self) -> int:
+        """Where the instance listens."""
+        return self._port
+
     async def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Reply:
         """POST and return the answer; raises Lost, or TimeoutError after `seconds`."""
-        lines = [f"POST {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
+        return await self.request("POST", path, headers, body, seconds)
+
+    async def request(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, seconds: float
+    ) -> Reply:
+        """As `post`, with any method."""
+        lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         request = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body
         async with asyncio.timeout(seconds):

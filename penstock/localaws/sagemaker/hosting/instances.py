@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from penstock.localaws.execution.process import Process
 from penstock.localaws.sagemaker.hosting.http_client import Pool
@@ -40,6 +41,7 @@ class Health:
 class Instance:
     """A model server. `pool` takes requests when `ready`; `busy` counts those under way (event loop only).
 
+    `opt_ml` is the directory it sees as /opt/ml, if known.
     `on_healthy` is told, in the instance's thread, how many seconds each start took until /ping said 200.
     """
 
@@ -49,11 +51,13 @@ class Instance:
         patience: float,
         health: Health = Health(),
         on_healthy: Callable[[float], None] | None = None,
+        opt_ml: Path | None = None,
     ) -> None:
         self.id = f"i-{uuid.uuid4().hex[:17]}"
         self.pool: Pool | None = None
         self.ready = False
         self.busy = 0
+        self.opt_ml = opt_ml
         self._start_process = start
         self._patience = patience
         self._health = health

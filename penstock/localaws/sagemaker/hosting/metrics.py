@@ -28,6 +28,23 @@ UNITS: Mapping[str, Mapping[str, str]] = {
         "ModelLatency": "Microseconds",  # from request to answer, as the front sees it
         "OverheadLatency": "Microseconds",  # what the front added
         "ModelSetupTime": "Microseconds",  # serverless: start of a container until /ping says 200
+        # Multi-model: whether the model was loaded, and what getting it there and away took.
+        "ModelCacheHit": "None",
+        "ModelLoadingWaitTime": "Microseconds",
+        "ModelDownloadingTime": "Microseconds",
+        "ModelLoadingTime": "Microseconds",
+        "ModelUnloadingTime": "Microseconds",
+        # Asynchronous: one value a request (the queue's own are in `backlog`).
+        "RequestDownloadFailures": "Count",
+        "ResponseUploadFailures": "Count",
+        "NotificationFailures": "Count",
+        "ExpiredRequests": "Count",
+        "InvocationFailures": "Count",
+        "InvocationsProcessed": "Count",
+        "RequestDownloadLatency": "Microseconds",
+        "ResponseUploadLatency": "Microseconds",
+        "TimeInBacklog": "Microseconds",
+        "TotalProcessingTime": "Milliseconds",
     },
     INSTANCES: {
         "CPUUtilization": "Percent",  # of one core: up to 100 times the cores
@@ -83,6 +100,11 @@ class EndpointMetrics:
         """Note how long a serverless variant's container took to start."""
         dimensions = (("EndpointName", endpoint), ("VariantName", variant))
         self._add(NAMESPACE, dimensions, {"ModelSetupTime": _rounded(microseconds)})
+
+    def note(self, endpoint: str, variant: str, metric: str, value: float) -> None:
+        """Note one value of any other metric of a variant."""
+        dimensions = (("EndpointName", endpoint), ("VariantName", variant))
+        self._add(NAMESPACE, dimensions, {metric: _rounded(value)})
 
     def usage(self, endpoint: str, variant: str, values: Mapping[str, float]) -> None:
         """Note what one instance uses of its machine: metrics of `/aws/sagemaker/Endpoints` by name, in per cent."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.sagemaker import listing, tags
-from penstock.localaws.sagemaker.hosting import artifacts, guardrails, lifecycle, models, shown
+from penstock.localaws.sagemaker.hosting import blueprints, guardrails, lifecycle, models, shown
 from penstock.localaws.sagemaker.hosting import configs as endpoint_configs
 from penstock.localaws.sagemaker.hosting.fleets import KIND, Hosting
 from penstock.localaws.sagemaker.hosting.lifecycle import (
@@ -25,7 +25,6 @@ from penstock.localaws.sagemaker.hosting.lifecycle import (
 from penstock.localaws.sagemaker.names import arn, moment
 from penstock.localaws.sagemaker.plane import Operation, Plane
 
-_HEALTH_SECONDS = 240.0  # how long AWS waits for /ping when the configuration does not say
 _Retained = dict[str, tuple[float | None, int | None]]
 
 
@@ -187,25 +186,8 @@ def _blueprint(plane: Plane, config: str, retained: _Retained) -> Blueprint:
 
 
 def _variant(plane: Plane, entry: dict[str, Any], retained: _Retained) -> Variant:
-    container = models.container_of(plane, entry["ModelName"])
-    data, mode = container.get("ModelDataUrl"), container.get("Mode", "SingleModel")
-    # Of several models the URL is a prefix; they are fetched when they are asked for.
-    if data is not None and mode == "SingleModel" and not artifacts.exists(plane.client("s3"), data):
-        raise ServiceError("ValidationException", f"Could not find model data at {data}.")
     weight, count = retained.get(entry["VariantName"], (None, None))
-    return Variant(
-        name=entry["VariantName"],
-        model=entry["ModelName"],
-        image=container["Image"],
-        model_data=data,
-        environment=container.get("Environment", {}),
-        count=entry.get("InitialInstanceCount", 1) if count is None else count,
-        weight=float(entry.get("InitialVariantWeight", 1.0)) if weight is None else weight,
-        patience=float(entry.get("ContainerStartupHealthCheckTimeoutInSeconds", _HEALTH_SECONDS)),
-        mode=mode,
-        serverless=entry.get("ServerlessConfig"),
-        download=entry.get("ModelDataDownloadTimeoutInSeconds"),
-    )
+    return blueprints.variant(plane, entry, weight, count)
 
 
 def _retained(endpoint: Endpoint, params: dict[str, Any]) -> _Retained:

@@ -47,13 +47,25 @@ class RoutedVariant:
         return any(instance.ready for instance in self.instances)
 
     def next_instance(self, tried: Collection[Instance] = ()) -> Instance | None:
-        """The next ready instance in turn that was not `tried`; None when there is none."""
+        """The next ready instance in turn that was not `tried`; None when there is none.
+
+        With LEAST_OUTSTANDING_REQUESTS the one with the fewest under way, in turn among equals.
+        """
+        if self.variant.routing == "LEAST_OUTSTANDING_REQUESTS":
+            return self._least_busy(tried)
         for _ in self.instances:
             self.turn = (self.turn + 1) % len(self.instances)
             instance = self.instances[self.turn]
             if instance.ready and instance not in tried:
                 return instance
         return None
+
+    def _least_busy(self, tried: Collection[Instance]) -> Instance | None:
+        self.turn += 1
+        size = len(self.instances)
+        in_turn = (self.instances[(self.turn + number) % size] for number in range(size))
+        able = (instance for instance in in_turn if instance.ready and instance not in tried)
+        return min(able, key=lambda instance: instance.busy, default=None)
 
 
 @dataclass

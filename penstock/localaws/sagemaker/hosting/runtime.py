@@ -1,29 +1,39 @@
 """SageMaker's runtime: POST /endpoints/{name}/invocations, on the event loop from end to end.
 
 Nothing on the way blocks or touches a disk: the route is in memory, connections to instances are kept, metrics are
-counted and sent later.
+counted and sent later. What an endpoint does not have (capture, shadows, several models) costs it a look.
 """
 
-import json
+import asyncio
+import functools
+import logging
 import re
 import time
-import uuid
 from typing import Any
 from urllib.parse import unquote
 
 from penstock.localaws.errors import ServiceError
+from penstock.localaws.sagemaker.hosting import answers, event_stream, request_headers
+from penstock.localaws.sagemaker.hosting.answers import Response
+from penstock.localaws.sagemaker.hosting.asking import Deliver, ask, plain
+from penstock.localaws.sagemaker.hosting.asynchronous import Asynchronous
+from penstock.localaws.sagemaker.hosting.capture import Captured, Captures
 from penstock.localaws.sagemaker.hosting.fleets import Hosting
-from penstock.localaws.sagemaker.hosting.http_client import Lost, Reply, Unreached
+from penstock.localaws.sagemaker.hosting.http_client import Reply
 from penstock.localaws.sagemaker.hosting.instances import Instance
-from penstock.localaws.sagemaker.hosting.lifecycle import IN_SERVICE, ROLLING_BACK, SYSTEM_UPDATING, UPDATING
+from penstock.localaws.sagemaker.hosting.multi_model import MultiModels, Wanted, object_of
 from penstock.localaws.sagemaker.hosting.routing import Route, RoutedVariant
+from penstock.localaws.sagemaker.hosting.shadow import Shadows
+from penstock.localaws.sagemaker.hosting.states import IN_SERVICE, ROLLING_BACK, SYSTEM_UPDATING, UPDATING
 from penstock.localaws.sagemaker.plane import Plane
 
-Response = tuple[int, dict[str, str], bytes]
+log = logging.getLogger("penstock.localaws.sagemaker")
 
 LARGEST_BYTES = 25 * 1024 * 1024
+LARGEST_SERVERLESS_BYTES = 4 * 1024 * 1024
 LONGEST_SECONDS = 60.0
-_PATH = re.compile(r"/endpoints/([^/]+)/invocations")
+LONGEST_STREAM_SECONDS = 480.0
+_PATH = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)")
 # AWS strips every header but InvokeEndpoint's own.
 _PASSED = (
     "content-type",
@@ -32,15 +42,7 @@ _PASSED = (
     "x-amzn-sagemaker-inference-id",
     "x-amzn-sagemaker-session-id",
 )
-_ANSWERED = {
-    "x-amzn-sagemaker-custom-attributes": "X-Amzn-SageMaker-Custom-Attributes",
-    "x-amzn-sagemaker-new-session-id": "X-Amzn-SageMaker-New-Session-Id",
-    "x-amzn-sagemaker-closed-session-id": "X-Amzn-SageMaker-Closed-Session-Id",
-}
-_TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics "
-    "for each container in Amazon CloudWatch, resolve the issue, and try again."
-)
+_TARGET_MODEL = "x-amzn-sagemaker-target-model"
 
 
 async def handle(
@@ -49,34 +51,64 @@ async def handle(
     """Answer one runtime request; header names are in lower case."""
     del query_params
     try:
-        return await Runtime(plane).invoke(method, path, headers, body)
+        return await plane.part(Runtime).handle(method, path, headers, body)
     except ServiceError as refused:
-        return _error(refused.status, refused.code, {"message": refused.message})
+        return answers.error(refused.status, refused.code, {"message": refused.message})
+    except Exception:
+        log.exception("%s %s failed", method, path)
+        what = "The embedded AWS failed in answering; its log says how. Try again."
+        return answers.error(500, "InternalFailure", {"message": what})
+
+
+def on_start(plane: Plane) -> None:
+    """Go on with asynchronous requests of before."""
+    plane.part(Asynchronous).start()
+
+
+def on_stop(plane: Plane) -> None:
+    """Let go of asynchronous requests (they are kept for the next start) and write what was captured."""
+    plane.part(Asynchronous).stop()
+    plane.part(MultiModels).close()
+    plane.part(Captures).close()
 
 
 class Runtime:
-    """InvokeEndpoint over a plane's endpoints; `seconds` is how long a model may take."""
+    """A plane's endpoints as callers see them; `seconds` is how long a model may take."""
 
     def __init__(self, plane: Plane, seconds: float = LONGEST_SECONDS) -> None:
+        self._plane = plane
         self._place = plane.place
         self._hosting = plane.part(Hosting)
         self._seconds = seconds
+        self.shadows = Shadows(self._hosting, seconds)
 
-    async def invoke(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
-        """One InvokeEndpoint; raises ServiceError for what AWS refuses before any model is asked."""
+    async def handle(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
+        """One request of the runtime; raises ServiceError for what AWS refuses before any model is asked."""
+        name, operation = _operation(method, path)
+        request_headers.check(name, headers)
+        if operation == "invocations":
+            return await self.invoke(name, headers, body)
+        if operation == "async-invocations":
+            accept = self._plane.part(Asynchronous).accept
+            return await asyncio.to_thread(accept, name, self._route(name), headers, body)
+        return await self._stream(name, headers, body)
+
+    async def invoke(
+        self, name: str, headers: dict[str, str], body: bytes, seconds: float | None = None
+    ) -> Response:
+        """InvokeEndpoint."""
         began = time.perf_counter()
-        name = _endpoint_name(method, path)
-        if len(body) > LARGEST_BYTES:
-            raise ServiceError("413", f"HTTP content length exceeded {LARGEST_BYTES} bytes.", 413)
-        variant = self._variant(name, headers)
+        route = self._real_time(name, len(body))
+        variant = self._variant(name, route, headers, len(body))
         passed = {header: headers[header] for header in _PASSED if header in headers}
+        deliver = self._deliver(name, variant, headers, passed, body, seconds or self._seconds)
+        if route.shadows:
+            heard = functools.partial(self._capture, name, route, headers, body)
+            self.shadows.copy(name, route.shadows, variant, (passed, body), heard)
         asked = time.perf_counter()
-        try:
-            reply = await self._ask(name, variant, passed, body)
-        except TimeoutError:
-            reply = Reply(0, {}, _TIMED_OUT.encode())
+        reply = await ask(self._hosting, name, variant, deliver, self._first(variant, headers))
         answered = time.perf_counter()
-        response = self._response(name, variant.name, reply)
+        response = self._response(name, variant, reply)
         overhead = time.perf_counter() - answered + asked - began
         self._hosting.metrics.count(
             name,
@@ -87,13 +119,39 @@ class Runtime:
             config=variant.config,
             instances=variant.variant.count,
         )
+        if response[0] == 200:
+            self._capture(name, route, headers, body, variant, reply)
         return response
 
-    def _variant(self, name: str, headers: dict[str, str]) -> RoutedVariant:
+    async def _stream(self, name: str, headers: dict[str, str], body: bytes) -> Response:
+        """InvokeEndpointWithResponseStream: frames of the complete answer."""
+        asked = dict(headers)
+        accept = asked.pop("x-amzn-sagemaker-accept", None)
+        asked.pop("accept", None)
+        if accept is not None:
+            asked["accept"] = accept
+        longest = max(self._seconds, LONGEST_STREAM_SECONDS)
+        status, answered, content = await self.invoke(name, asked, body, longest)
+        if status != 200:
+            return status, answered, content
+        shown = {**answered, "X-Amzn-SageMaker-Content-Type": answered["Content-Type"]}
+        return (
+            status,
+            {**shown, "Content-Type": event_stream.CONTENT_TYPE},
+            b"".join(event_stream.parts(content)),
+        )
+
+    def _real_time(self, name: str, size: int) -> Route:
+        """The endpoint's route, if it takes a request of that many bytes and answers it itself."""
+        if size > LARGEST_BYTES:
+            raise _too_large(LARGEST_BYTES)
         route = self._route(name)
-        if "x-amzn-sagemaker-target-model" in headers:
-            what = f"Endpoint {name} is not a multi-model endpoint and does not support target model header."
+        if route.blueprint is not None and route.blueprint.asynchronous is not None:
+            what = f"Endpoint {name} is an asynchronous inference endpoint: use InvokeEndpointAsync."
             raise ServiceError("ValidationError", what)
+        return route
+
+    def _variant(self, name: str, route: Route, headers: dict[str, str], size: int) -> RoutedVariant:
         target = headers.get("x-amzn-sagemaker-target-variant")
         variant = route.named(target) if target else route.choose()
         if variant is None:
@@ -101,7 +159,47 @@ class Runtime:
             raise ServiceError(
                 "ValidationError", f"{what} for endpoint {name} of account {self._place.account}."
             )
+        if variant.variant.serverless is not None:
+            self._check_serverless(name, variant, size)
         return variant
+
+    def _check_serverless(self, name: str, variant: RoutedVariant, size: int) -> None:
+        if size > LARGEST_SERVERLESS_BYTES:
+            raise _too_large(LARGEST_SERVERLESS_BYTES)
+        most = (variant.variant.serverless or {})["MaxConcurrency"]
+        if sum(instance.busy for instance in variant.instances) >= most:
+            what = f"Rate exceeded: endpoint {name} answers {most} requests at once (its MaxConcurrency). Try again."
+            raise ServiceError("ThrottlingException", what)
+
+    def _deliver(
+        self,
+        name: str,
+        variant: RoutedVariant,
+        headers: dict[str, str],
+        passed: dict[str, str],
+        body: bytes,
+        seconds: float,
+    ) -> Deliver:
+        target = headers.get(_TARGET_MODEL)
+        if variant.variant.mode == "MultiModel":
+            if target is None:
+                raise ServiceError(
+                    "ValidationError", f"Request to endpoint {name} is missing a target model header."
+                )
+            object_of(variant.variant.model_data or "", target)
+            wanted = Wanted(name, variant.variant, target, passed, body, seconds)
+            models = self._plane.part(MultiModels)
+            return lambda instance, pool: models.deliver(wanted, instance, pool)
+        if target is not None:
+            what = f"Endpoint {name} is not a multi-model endpoint and does not support target model header."
+            raise ServiceError("ValidationError", what)
+        return plain("/invocations", passed, body, seconds)
+
+    def _first(self, variant: RoutedVariant, headers: dict[str, str]) -> Instance | None:
+        """The instance that has the model loaded, when there are several models."""
+        if variant.variant.mode != "MultiModel":
+            return None
+        return self._plane.part(MultiModels).prefer(variant.instances, headers[_TARGET_MODEL])
 
     def _route(self, name: str) -> Route:
         status, route = self._hosting.statuses.get(name), self._hosting.routes.get(name)
@@ -115,83 +213,37 @@ class Runtime:
             what += f" Its status is {status}; it answers once that is {IN_SERVICE}."
         raise ServiceError("ValidationError", what)
 
-    async def _ask(self, name: str, variant: RoutedVariant, headers: dict[str, str], body: bytes) -> Reply:
-        """Ask an instance, and another when it is not there; once more when it went away while it worked.
-
-        Once only: a request that takes model servers down must not take all of them.
-        """
-        tried: list[Instance] = []
-        again = 1
-        while instance := variant.next_instance(tried):
-            try:
-                return await self._ask_instance(instance, headers, body)
-            except Lost as lost:
-                tried.append(instance)
-                again -= not isinstance(lost, Unreached)
-                if again < 0:
-                    break
-            variant = self._same(name, variant)
-        what = f"No instance of variant {variant.name} of endpoint {name} is running just now. Try again in a moment."
-        raise ServiceError("ServiceUnavailable", what, 503)
-
-    async def _ask_instance(self, instance: Instance, headers: dict[str, str], body: bytes) -> Reply:
-        pool = instance.pool
-        if pool is None:
-            raise Unreached("not healthy yet")
-        instance.busy += 1
-        try:
-            return await pool.post("/invocations", headers, body, self._seconds)
-        finally:
-            instance.busy -= 1
-
-    def _same(self, name: str, variant: RoutedVariant) -> RoutedVariant:
-        """The variant after an update that may have happened while an old instance was asked."""
-        route = self._hosting.routes.get(name)
-        return (route.named(variant.name) or route.choose() if route else None) or variant
-
-    def _response(self, name: str, variant: str, reply: Reply) -> Response:
-        if len(reply.body) > LARGEST_BYTES:
-            reply = Reply(500, {}, f"the answer is over {LARGEST_BYTES} bytes".encode())
+    def _response(self, name: str, variant: RoutedVariant, reply: Reply) -> Response:
+        largest = LARGEST_BYTES if variant.variant.serverless is None else LARGEST_SERVERLESS_BYTES
+        if len(reply.body) > largest:
+            reply = Reply(500, {}, f"the answer is over {largest} bytes".encode())
         if not 200 <= reply.status < 300:
-            return self._model_error(name, reply)
-        headers = {
-            "Content-Type": reply.headers.get("content-type", "application/octet-stream"),
-            "x-Amzn-Invoked-Production-Variant": variant,
-            "x-amzn-RequestId": str(uuid.uuid4()),
-        }
-        headers |= {shown: reply.headers[name] for name, shown in _ANSWERED.items() if name in reply.headers}
-        return 200, headers, reply.body
+            return answers.model_error(self._place, name, reply)
+        return answers.invoked(variant.name, reply)
 
-    def _model_error(self, name: str, reply: Reply) -> Response:
-        region, account = self._place.region, self._place.account
-        client = 400 <= reply.status < 500
-        said = reply.body.decode("utf-8", "replace")
-        group = f"/aws/sagemaker/Endpoints/{name}"
-        message = (
-            f"Received {'client' if client else 'server'} error ({reply.status}) from primary with message "
-            f'"{said}". See https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}'
-            f"#logEventViewer:group={group} in account {account} for more information."
-        )
-        members = {
-            "ErrorCode": "CLIENT_ERROR_FROM_MODEL" if client else "INTERNAL_FAILURE_FROM_MODEL",
-            "LogStreamArn": f"arn:aws:logs:{region}:{account}:log-group:{group}",
-            "Message": message,
-            "OriginalMessage": said,
-            "OriginalStatusCode": reply.status,
-        }
-        return _error(424, "ModelError", members)
+    def _capture(
+        self,
+        name: str,
+        route: Route,
+        headers: dict[str, str],
+        body: bytes,
+        variant: RoutedVariant,
+        reply: Reply,
+    ) -> None:
+        config = route.blueprint.capture if route.blueprint is not None else None
+        if config is not None and config.get("EnableCapture") and 200 <= reply.status < 300:
+            now = self._plane.clock.now()
+            self._plane.part(Captures).note(Captured(name, variant.name, config, now, headers, body, reply))
 
 
-def _endpoint_name(method: str, path: str) -> str:
+def _operation(method: str, path: str) -> tuple[str, str]:
+    """The endpoint's name and what is asked of it."""
     matched = _PATH.fullmatch(path)
     if method != "POST" or matched is None:
-        what = f"{method} {path} is not part of the embedded AWS: only InvokeEndpoint is."
+        what = f"{method} {path} is not an operation of SageMaker's runtime."
         raise ServiceError("UnknownOperationException", what, 404)
-    return unquote(matched.group(1))
+    return unquote(matched.group(1)), matched.group(2)
 
 
-def _error(status: int, code: str, members: dict[str, Any]) -> Response:
-    headers = {"Content-Type": "application/json", "x-amzn-RequestId": str(uuid.uuid4())}
-    if code != str(status):  # what the front of the service refuses has a status and no type
-        headers["x-amzn-ErrorType"] = code
-    return status, headers, json.dumps(members).encode()
+def _too_large(limit: int) -> ServiceError:
+    return ServiceError("413", f"HTTP content length exceeded {limit} bytes.", 413)

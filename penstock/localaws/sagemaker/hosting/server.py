@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from penstock.localaws.execution.environment import job_environment
 from penstock.localaws.execution.process import Process, ProcessSpec
@@ -70,14 +69,14 @@ class ServingProcess:
         }
         argv = (place.python, "-m", "serving")
         cwd = f"{base}/{_OWN}" if many else f"{base}/model"
-        return ProcessSpec(argv, env=environment, cwd=cwd, optml=opt_ml, log=log, **_memory(variant))
+        return ProcessSpec(
+            argv, env=environment, cwd=cwd, optml=opt_ml, log=log, memory_limit=_memory(variant)
+        )
 
 
-def _memory(variant: Variant) -> dict[str, Any]:
-    """A serverless variant's memory is all it gets."""
-    if variant.serverless is None or "memory_limit" not in ProcessSpec.__dataclass_fields__:
-        return {}
-    return {"memory_limit": variant.serverless["MemorySizeInMB"] * 1024 * 1024}
+def _memory(variant: Variant) -> int | None:
+    """A serverless variant's memory is all it gets, in bytes; None for one on instances."""
+    return variant.serverless["MemorySizeInMB"] * 1024 * 1024 if variant.serverless else None
 
 
 def _of_the_image(uri: str) -> dict[str, str]:

@@ -32,6 +32,9 @@ class Variant:
         mode: SingleModel or MultiModel, as the container says.
         serverless: the variant's ServerlessConfig, None for one on instances.
         download: seconds the model data may take to arrive, None without a limit.
+        data_kind: what `model_data` is: Archive (model.tar.gz), Object, Prefix (as they are), Many (a multi-model's).
+        routing: RANDOM (instances take turns) or LEAST_OUTSTANDING_REQUESTS.
+        caches_models: whether a multi-model container keeps models it has loaded.
     """
 
     name: str
@@ -45,6 +48,9 @@ class Variant:
     mode: str = "SingleModel"
     serverless: Mapping[str, Any] | None = None
     download: float | None = None
+    data_kind: str = "Archive"
+    routing: str = "RANDOM"
+    caches_models: bool = True
 
 
 @dataclass(frozen=True)
