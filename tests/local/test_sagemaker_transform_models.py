@@ -73,7 +73,9 @@ def model(jobs: Transforms, tmp_path: Path, script: str) -> tuple[str, np.ndarra
     return name, booster.predict(xgboost.DMatrix(ROWS))
 
 
-@pytest.mark.parametrize("script", [pytest.param(SCRIPT, marks=pytest.mark.slow)], ids=["script"])
+@pytest.mark.parametrize(
+    "script", [pytest.param(SCRIPT, marks=pytest.mark.slow), ""], ids=["script", "algorithm"]
+)
 def test_rows_and_scores_stay_together(jobs: Transforms, tmp_path: Path, script: str) -> None:
     name, expected = model(jobs, tmp_path, script)
     jobs.put("in/rows.csv", "".join(f"id-{n},{','.join(map(str, row))}\n" for n, row in enumerate(ROWS)))
