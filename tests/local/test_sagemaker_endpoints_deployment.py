@@ -99,12 +99,12 @@ def test_a_canary_whose_model_answers_500_is_rolled_back_by_its_alarm(hosting: H
     assert (described["EndpointConfigName"], described["LastDeploymentConfig"]) == (one, config)
 
     outcomes: Counter[str] = Counter()
-    for _ in range(40):
+    while not outcomes["500"] and sum(outcomes.values()) < 8:  # the alarm may go off after the first
         try:
             outcomes[json.loads(hosting.ask(name))["answer"]] += 1
         except hosting.runtime.exceptions.ModelError as error:
             outcomes[str(error.response["OriginalStatusCode"])] += 1
-    assert outcomes == {"first": 30, "500": 10}
+    assert outcomes["500"] == 1
 
     described = hosting.until(name, "InService")
     assert described["EndpointConfigName"] == one
@@ -142,7 +142,7 @@ def baking(hosting: Hosting, name: str, words: str) -> None:
     def said() -> bool:
         summary = hosting.describe(name).get("PendingDeploymentSummary", {"ProductionVariants": []})
         return any(
-            words in status["StatusMessage"]
+            status["Status"] == "Baking" and words in status["StatusMessage"]
             for variant in summary["ProductionVariants"]
             for status in variant["VariantStatus"]
         )
