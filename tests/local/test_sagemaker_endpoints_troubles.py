@@ -57,6 +57,19 @@ def test_instances_that_are_killed_under_load_lose_no_request(hosting: Hosting) 
 
 
 @linux
+def test_the_only_instance_is_killed_under_load_and_no_request_is_lost(hosting: Hosting) -> None:
+    before = set(serving_processes(hosting.aws.port))
+    name = hosting.endpoint(hosting.config("one"))
+    mine = set(serving_processes(hosting.aws.port)) - before
+    with contextlib.ExitStack() as crowds:
+        asking = [crowds.enter_context(Crowd(hosting, name).asking()) for _ in range(3)]
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(max(mine), signal.SIGKILL)
+        until(lambda: set(serving_processes(hosting.aws.port)) - before - mine)
+    assert [error for crowd in asking for error in crowd.errors] == []
+
+
+@linux
 def test_a_killed_server_takes_its_baking_up_again_with_the_same_traffic(
     own_aws: Callable[[], EmbeddedAws],
 ) -> None:

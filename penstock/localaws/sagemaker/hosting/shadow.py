@@ -59,7 +59,7 @@ class Shadows:
         reply = Reply()
         try:
             deliver = plain("/invocations", *request, self._seconds)
-            reply = await ask(self._hosting, endpoint, shadow, deliver)
+            reply = await ask(self._hosting, endpoint, shadow, deliver, held=0)
         except ServiceError:
             log.info("no instance of shadow variant %s of endpoint %s takes its copy", shadow.name, endpoint)
         took = (time.perf_counter() - began) * 1e6
