@@ -12,7 +12,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from penstock.localaws import control
-from penstock.localaws.execution.process import ProcessSpec
 from tests.local.conftest import EmbeddedAws, until
 from tests.local.hosting import BUCKET, IMAGE, ROLE, Hosting
 
@@ -312,9 +311,6 @@ HUNGRY = """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "memory_limit" not in ProcessSpec.__dataclass_fields__, reason="processes have no memory limit"
-)
 def test_a_serverless_model_that_takes_more_memory_than_it_has_is_ended_and_started_again(
     hosting: Hosting,
 ) -> None:

@@ -1,6 +1,5 @@
 """A multi-model endpoint on a running embedded AWS: models come from S3 when they are asked for."""
 
-import importlib.util
 from collections.abc import Iterator
 
 import pytest
@@ -9,9 +8,6 @@ from botocore.exceptions import ClientError
 from tests.local.conftest import EmbeddedAws
 from tests.local.hosting import BUCKET, IMAGE, ROLE, Hosting, archive
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("serving.models") is None, reason="this model server serves one model"
-)
 CODE = """
     def model_fn(model_dir):
         return {name!r}
