@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+# A file's tests stay in one process: they share what their fixtures start.
+TESTS := -m pytest -n auto --maxprocesses 4 --dist loadfile
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -15,10 +17,10 @@ demo: $(VENV)/installed ## From nothing to a prediction on this machine: install
 	@$(RUN) -m penstock.cli demo
 
 test: $(VENV)/installed ## The tests that finish within ten minutes on two cores
-	@$(RUN) -m pytest -m "not slow"
+	@$(RUN) $(TESTS) -m "not slow"
 
 test-all: $(VENV)/installed ## All tests, the longer proofs too
-	@$(RUN) -m pytest
+	@$(RUN) $(TESTS)
 
 gate: $(VENV)/installed ## Everything a change must pass: format, lint, types, imports, templates, tests with coverage, docs
 	$(RUN) -m ruff format --check .
@@ -28,7 +30,7 @@ gate: $(VENV)/installed ## Everything a change must pass: format, lint, types, i
 	$(RUN) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --no-logo
 	$(RUN) -c "import sys; from cfnlint.runner import main; sys.exit(main())" statemachine/template.yaml
 	$(RUN) -m pytest tests/architecture
-	$(RUN) -m pytest --cov --cov-report=term:skip-covered
+	$(RUN) $(TESTS) --cov --cov-report=term:skip-covered
 
 up: $(VENV)/installed ## Start the embedded AWS
 	@$(RUN) -m penstock.cli up

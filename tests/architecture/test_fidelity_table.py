@@ -62,7 +62,7 @@ def operations_here() -> set[str]:
 
 
 @functools.cache
-def tests_of(path: str) -> set[str]:
+def functions_of(path: str) -> set[str]:
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
@@ -94,4 +94,4 @@ def test_the_tests_a_row_names_exist(row: Row) -> None:
         path, _, name = test.partition("::")
         assert (ROOT / path).is_file(), test
         if name:
-            assert name in tests_of(path), test
+            assert name in functions_of(path), test
