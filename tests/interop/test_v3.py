@@ -44,6 +44,11 @@ def test_hyperparameters_are_tuned(client: Client) -> None:
     client.run("v3_tune")
 
 
+def test_plain_boto3_waits_and_pages(client: Client) -> None:
+    """The newest boto3 there is, as SDK v3 brings it: every waiter and paginator on the way of a model."""
+    client.run("boto3_waiters")
+
+
 def test_without_the_settings_the_sdk_would_leave(client: Client, tmp_path: Path) -> None:
     """It asks AWS's STS for a bucket's name and sends telemetry: so the guard sees what there is to see."""
     escapes = tmp_path / "escapes"
