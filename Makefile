@@ -8,7 +8,7 @@ TESTS := -m pytest -n auto --maxprocesses 4 --dist loadfile
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all gate up down load bench
+.PHONY: help demo test test-all test-interop gate up down load bench
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -21,6 +21,9 @@ test: $(VENV)/installed ## The tests that finish within ten minutes on two cores
 
 test-all: $(VENV)/installed ## All tests, the longer proofs too
 	@$(RUN) $(TESTS)
+
+test-interop: $(VENV)/installed .venv-interop-v2/installed .venv-interop-v3/installed ## SageMaker's Python SDK v2 and v3 against the embedded AWS (1.3 GB of virtualenvs, 15 minutes)
+	@$(RUN) -m pytest tests/interop --durations=0
 
 gate: $(VENV)/installed ## Everything a change must pass: format, lint, types, imports, templates, tests with coverage, docs
 	$(RUN) -m ruff format --check .
@@ -64,3 +67,10 @@ $(VENV)/installed: constraints.txt pyproject.toml requirements.txt
 	else rm -rf .penstock/wheels.new; echo "Note: the Lambda package's wheels could not be kept; deploying will need the network." >&2; fi; \
 	echo $$(( $$(date +%s) - started )) > $(VENV)/install-seconds
 	@touch $(VENV)/installed
+
+# SDK v2 and v3 cannot share a virtualenv, nor ours: each has its own, renewed when its pins change.
+.venv-interop-%/installed: tests/interop/requirements-%.txt $(VENV)/installed
+	@echo "Installing the SageMaker Python SDK $* into .venv-interop-$* ..."
+	@test -x .venv-interop-$*/bin/python || $(RUN) -m venv .venv-interop-$*
+	@.venv-interop-$*/bin/python -m pip install --quiet --disable-pip-version-check -r tests/interop/requirements-$*.txt
+	@touch $@

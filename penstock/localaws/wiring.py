@@ -18,6 +18,7 @@ from penstock.localaws.extension import (
     aws_events,
     glue_jobs,
     glue_tasks,
+    iam_sagemaker,
     lambda_active,
     lambda_errors,
     lambda_lifeline,
@@ -27,6 +28,7 @@ from penstock.localaws.extension import (
     metric_alarms,
     rest_import,
     s3_events,
+    s3_kms,
     sagemaker_service,
     sagemaker_tasks,
     snapshots,
@@ -57,6 +59,8 @@ _PLAIN_HOOKS = (
     metric_alarms,
     stack_properties,
     snapshots,
+    s3_kms,
+    iam_sagemaker,
 )
 
 

@@ -96,6 +96,7 @@ def test_a_job_is_shown_with_what_was_asked_and_with_defaults(jobs: Jobs, embedd
         {**channel, "CompressionType": "None", "RecordWrapperType": "None"}
     ]
     assert described["OutputDataConfig"]["CompressionType"] == "GZIP"
+    assert described["OutputDataConfig"]["KmsKeyId"] == ""  # SDK v2 attaches to a job by it
     assert (described["EnableManagedSpotTraining"], described["ProfilingStatus"]) == (False, "Enabled")
     assert described["WarmPoolStatus"] == {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 0}
     assert not {"VpcConfig", "CheckpointConfig", "FailureReason", "FinalMetricDataList"} & set(described)

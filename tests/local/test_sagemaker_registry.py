@@ -37,6 +37,7 @@ def test_versions_are_numbered_in_their_group(embedded_aws: EmbeddedAws, group: 
         "PendingManualApproval",
     )
     assert described["InferenceSpecification"] == SPECIFICATION
+    assert "ModelPackageName" not in described
 
 
 def test_a_number_is_never_given_twice(embedded_aws: EmbeddedAws, group: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from penstock.localaws.errors import ServiceError
 from penstock.localaws.execution.place import Place
-from penstock.localaws.sagemaker import limits
+from penstock.localaws.sagemaker import limits, repeats
 from penstock.localaws.sagemaker.clock import Clock
 from penstock.localaws.sagemaker.events import Publish
 from penstock.localaws.sagemaker.gate import Gate
@@ -67,6 +67,7 @@ class SageMaker:
         for module in self._modules.values():
             self._operations.update(getattr(module, "OPERATIONS", {}))
         self._model = Model()
+        self._repeats = repeats.Repeats()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sagemaker")
 
     def start(self) -> None:
@@ -146,6 +147,10 @@ class SageMaker:
 
     def _answer(self, headers: dict[str, str], body: bytes) -> Response:
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        attempts = repeats.key(operation, headers, body)
+        return self._repeats.once(attempts, lambda: self._carry_out(operation, headers, body))
+
+    def _carry_out(self, operation: str, headers: dict[str, str], body: bytes) -> Response:
         request_id = str(uuid.uuid4())
         try:
             _check_protocol(headers)

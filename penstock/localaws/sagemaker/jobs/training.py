@@ -132,7 +132,7 @@ class TrainingWork:
         if given:
             return tuple(given)
         if is_script(self._request):
-            return (self._plane.place.python, _SCRIPT_MODE)
+            return ("python", _SCRIPT_MODE)
         image = images.find(algorithm["TrainingImage"])
         if image.algorithm is None:
             raise client_error(

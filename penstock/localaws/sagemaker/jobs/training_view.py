@@ -65,7 +65,7 @@ def _asked(request: Document) -> Document:
         **dict.fromkeys(_FLAGS, False),
         **{key: value for key, value in request.items() if key not in _NOT_SHOWN},
         "StoppingCondition": {"MaxRuntimeInSeconds": DAY, **request.get("StoppingCondition", {})},
-        "OutputDataConfig": {"CompressionType": "GZIP", **request["OutputDataConfig"]},
+        "OutputDataConfig": {"KmsKeyId": "", "CompressionType": "GZIP", **request["OutputDataConfig"]},
     }
     if "ProfilerConfig" in request:
         asked["ProfilingStatus"] = (
