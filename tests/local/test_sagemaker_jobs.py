@@ -321,9 +321,7 @@ def test_a_job_that_is_not_there(embedded_aws: EmbeddedAws, operation: str) -> N
 
 def test_what_the_embedded_aws_does_not_do_is_said(embedded_aws: EmbeddedAws) -> None:
     client = embedded_aws.client("sagemaker")
-    with pytest.raises(
-        ClientError, match=r"ListDomains is not part of .* It has .*TrainingJob \(Create"
-    ):
+    with pytest.raises(ClientError, match=r"ListDomains is not part of .* It has .*TrainingJob \(Create"):
         client.list_domains()
     request = make.training("b", "a")
     request["ResourceConfig"]["InstanceCount"] = 9

@@ -88,7 +88,9 @@ def test_a_hostile_archive_leaves_nothing(tmp_path, hostile):
     assert not (tmp_path / "a/b/outside").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", archive(member("x"))[:20]], ids=["empty", "text", "cut"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", archive(member("x"))[:20]], ids=["empty", "text", "cut"]
+)
 def test_what_is_no_archive_is_a_reason_that_names_it(tmp_path, content):
     with pytest.raises(Unusable, match=r"\"s3://b/m\"\. Please ensure"):
         unpack(FakeS3(m=content), "s3://b/m", tmp_path / "model")
