@@ -1,6 +1,7 @@
 """`eval "$(penstock env)"` in a shell that had another account in mind."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import yaml
 
 from tests.local.conftest import EmbeddedAws
 
-PROGRAM = f'{sys.executable} -m penstock.cli env --root "$ROOT"'
+PROGRAM = f'{shlex.quote(sys.executable)} -m penstock.cli env --root "$ROOT"'
 
 
 def test_a_shell_is_pointed_at_the_embedded_aws_and_nowhere_else(embedded_aws: EmbeddedAws) -> None:
