@@ -15,6 +15,7 @@ from penstock.localaws.checkpoint import Checkpoint
 from penstock.localaws.execution.place import Place
 from penstock.localaws.extension import (
     activity,
+    athena_queries,
     aws_events,
     glue_jobs,
     glue_tasks,
@@ -61,6 +62,7 @@ _PLAIN_HOOKS = (
     snapshots,
     s3_kms,
     iam_sagemaker,
+    athena_queries,
 )
 
 
