@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,7 @@ class Query:
     def __init__(self, sql: str, tree: exp.Expr, world: World, database: str, output: str) -> None:
         self.sql, self.tree, self.world, self.database, self.output = sql, tree, world, database, output
         self.connection = duckdb.connect(":memory:", config={"memory_limit": _MEMORY})
+        self._over = threading.Event()
         self._folder = tempfile.TemporaryDirectory(prefix="penstock-athena-")
         self.folder = Path(self._folder.name)
 
@@ -53,12 +55,18 @@ class Query:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         self.connection.close()
         self._folder.cleanup()
 
     def cancel(self) -> None:
-        """Stop what DuckDB computes; safe from another thread."""
-        self.connection.interrupt()
+        """Stop what DuckDB computes, now or when it begins to; from another thread, which need not wait."""
+        threading.Thread(target=self._interrupt, daemon=True).start()
+
+    def _interrupt(self) -> None:
+        while not self._over.is_set():
+            self.connection.interrupt()  # it stops what runs at this moment; the statement may only just come
+            self._over.wait(0.05)
 
     def run(self) -> Answer:
         """The answer; its rows must be read before the query is closed.

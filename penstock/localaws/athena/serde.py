@@ -35,7 +35,7 @@ def reader(library: str, parameters: Mapping[str, str], columns: Sequence[str]) 
 
 
 def _open_csv(separator: str, quote: str, escape: str) -> Reader:
-    """opencsv's parser: a doubled quote is one; an escape counts inside quotes, before a quote or an escape."""
+    """opencsv's parser: a doubled quote is one; an escape counts inside quotes only."""
 
     def read(line: str) -> Cells:
         if quote not in line and escape not in line:
@@ -69,7 +69,7 @@ def _opened(line: str, separator: str, quote: str, escape: str) -> Cells:
 
 
 def _keep_inner(cell: list[str], line: str, place: int, separator: str, quote: str) -> None:
-    """A quote in the middle of a value is part of it, as opencsv 2.3 has it; white space before a quoted value is not."""
+    """A quote in the middle of a value is part of it, as in opencsv 2.3; white space before quotes is not."""
     last = place + 1 >= len(line)
     if place > 2 and not last and line[place - 1] != separator != line[place + 1]:
         if cell and not "".join(cell).strip():
@@ -137,7 +137,7 @@ def lines(path: Path, name: str) -> Iterator[str]:
 
 
 def stage(source: Path, name: str, target: Path, read: Reader, columns: Sequence[str], skip: int) -> None:
-    """Write a text file's rows as a Parquet file of texts, columns `c0`, `c1`, …; a batch of rows in memory at a time.
+    """Write a text file's rows as a Parquet file of texts, columns `c0`, `c1`, …; a batch at a time.
 
     Args:
         source: the file

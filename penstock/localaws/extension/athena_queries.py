@@ -7,9 +7,10 @@ DESCRIBE, MSCK or CREATE DATABASE), `_get_query_results` (it keeps every row in 
 `_parse_ddl`, `_run_ddl`, `_detect_statement_type`, `_executions` and `_workgroups`. Checked on MiniStack 1.5.33.
 """
 
-import asyncio
+import contextvars
 import dataclasses
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +32,7 @@ KEPT = 2_000
 _ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
 _TEXT: Column = ("result", "string", 0, 0)
 _RUNNING: dict[str, Query] = {}
-_TASKS: set[asyncio.Task[None]] = set()
+_AT_ONCE = threading.BoundedSemaphore(2)  # each may take a gigabyte; the others wait as QUEUED
 _WORLD = MiniStackWorld()
 
 
@@ -149,9 +150,9 @@ def _begin(run: Record, statement: Statement) -> Response:
     athena._executions[run["QueryExecutionId"]] = run
     for old in list(athena._executions)[:-KEPT]:
         athena._executions.pop(old, None)
-    task = asyncio.get_running_loop().create_task(asyncio.to_thread(_run, run, statement))
-    _TASKS.add(task)
-    task.add_done_callback(_TASKS.discard)
+    work = contextvars.copy_context().run
+    name = f"athena-{run['QueryExecutionId'][:8]}"
+    threading.Thread(target=work, args=(_run, run, statement), name=name, daemon=True).start()
     answer: Response = json_response({"QueryExecutionId": run["QueryExecutionId"]})
     return answer
 
@@ -159,9 +160,14 @@ def _begin(run: Record, statement: Statement) -> Response:
 # ── Run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def _run(run: Record, statement: Statement) -> None:
     """One execution from start to end; whatever happens, its record says so."""
+    with _AT_ONCE:
+        if run["Status"]["State"] == "QUEUED":
+            run["Status"]["State"] = "RUNNING"
+            _carry_out(run, statement)
+
+
+def _carry_out(run: Record, statement: Statement) -> None:
     started = time.monotonic()
-    if run["Status"]["State"] == "QUEUED":
-        run["Status"]["State"] = "RUNNING"
     try:
         answer = statement.work(run)
         run["_columns"] = [list(column) for column in answer.columns]
