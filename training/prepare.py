@@ -147,6 +147,11 @@ class Prepare:
                 self.refused_uri,
             )  # fmt: skip
         self.quarantine_uri = self.refused_uri
+        if self.args.database:
+            from data import catalog  # noqa: PLC0415  only when there is a catalog
+
+            lake = self.refused_uri.rpartition("quarantine/")[0]
+            catalog.quarantine(self.args.database, self.spec.project, self.args.version, lake)
 
     def _write(self, rows: ir.Table, columns: Sequence[str]) -> None:
         """The splits, the profile, and last dataset.json: a version without it is not whole."""

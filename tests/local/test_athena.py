@@ -196,7 +196,10 @@ def test_joins_ctes_and_trinos_functions(lake: Lake) -> None:
 
 
 def test_results_are_a_file_and_come_in_pages(lake: Lake) -> None:
-    numbers = "SELECT n, CASE WHEN n = 2 THEN NULL ELSE 'a \"q\", and\nmore' END AS t FROM UNNEST(sequence(1, 2500)) AS s(n)"
+    numbers = (
+        "SELECT n, CASE WHEN n = 2 THEN NULL ELSE 'a \"q\", and\nmore' END AS t "
+        "FROM UNNEST(sequence(1, 2500)) AS s(n)"
+    )
     rows = lake.rows(numbers)
     assert len(rows) == 2501
     assert rows[:3] == [["n", "t"], ["1", 'a "q", and\nmore'], ["2", None]]
@@ -210,13 +213,13 @@ def test_results_are_a_file_and_come_in_pages(lake: Lake) -> None:
     first = lake.athena.get_query_results(QueryExecutionId=lake.ended["QueryExecutionId"], MaxResults=2)
     assert len(first["ResultSet"]["Rows"]) == 2
     kinds = [(c["Name"], c["Type"]) for c in first["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]]
-    assert kinds == [("n", "integer"), ("t", "varchar")] or kinds == [("n", "bigint"), ("t", "varchar")]
+    assert kinds == [("n", "bigint"), ("t", "varchar")]
 
 
 SERDES = {
     "lazy": (
         "ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' STORED AS TEXTFILE",
-        'x,1,2.5\n"y",bad,\\N\n'.encode(),
+        b'x,1,2.5\n"y",bad,\\N\n',
         [["x", "1", "2.5"], ['"y"', None, None]],
     ),
     "json": (
@@ -364,7 +367,8 @@ def test_workgroups_place_results_limit_scans_and_can_be_off(lake: Lake) -> None
 
 def test_a_query_that_is_stopped_ends(lake: Lake) -> None:
     """DuckDB is told; the state is CANCELLED and no result is left."""
-    endless = "SELECT count(*) FROM UNNEST(sequence(1, 200000)) AS a(x) JOIN UNNEST(sequence(1, 200000)) AS b(y) ON a.x <> b.y"
+    many = "UNNEST(sequence(1, 200000))"
+    endless = f"SELECT count(*) FROM {many} AS a(x) JOIN {many} AS b(y) ON a.x <> b.y"
     run = lake.begin(endless)
     until(
         lambda: (
