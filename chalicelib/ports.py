@@ -105,8 +105,8 @@ class Documents(Protocol):
     def read(self, uri: str) -> dict[str, Any] | None:
         """The document at an s3:// address, or None when there is none."""
 
-    def write(self, uri: str, document: Mapping[str, Any]) -> None:
-        """Put a document at an s3:// address."""
+    def write(self, uri: str, document: Mapping[str, Any], *, one_line: bool = False) -> None:
+        """Put a document at an s3:// address; in one line where SQL is to read it."""
 
     def listing(self, prefix: str) -> Iterable[Listed]:
         """Objects of the bucket below a prefix, by key."""

@@ -173,13 +173,16 @@ class FakeDocuments:
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.listed: list[Listed] = []
+        self.trouble: PipelineError | None = None
 
     def read(self, uri: str) -> dict[str, Any] | None:
         text = self.texts.get(uri)
         return None if text is None else dict(json.loads(text))
 
-    def write(self, uri: str, document: Mapping[str, Any]) -> None:
-        self.texts[uri] = json.dumps(document)
+    def write(self, uri: str, document: Mapping[str, Any], *, one_line: bool = False) -> None:
+        if self.trouble:
+            raise self.trouble
+        self.texts[uri] = json.dumps(document, indent=None if one_line else 1)
 
     def listing(self, prefix: str) -> Iterable[Listed]:
         return [one for one in self.listed if one.key.startswith(prefix)]

@@ -36,10 +36,10 @@ class S3Documents:
             ) from error
         return document
 
-    def write(self, uri: str, document: Mapping[str, Any]) -> None:
-        """Put a document."""
+    def write(self, uri: str, document: Mapping[str, Any], *, one_line: bool = False) -> None:
+        """Put a document, laid out for people unless it has to be one line."""
         bucket, key = _parts(uri)
-        body = json.dumps(document, ensure_ascii=False, indent=1).encode()
+        body = json.dumps(document, ensure_ascii=False, indent=None if one_line else 1).encode()
         with calling(uri):
             self._client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 MAX_ATTEMPTS = 3
@@ -77,6 +77,33 @@ class RunRecord:
     def ended(self) -> bool:
         """Whether the run has come to its end."""
         return self.state != RUNNING
+
+    def row(self, rows: Mapping[str, int] | None) -> dict[str, Any]:
+        """The run as a row of the catalog's table of runs; `rows` are Prepare's counts by side, if it counted.
+
+        Times are UTC to the millisecond, as SQL reads them; `seconds` is from start to end.
+        """
+        ended = self.ended_at or self.started_at
+        began, over = datetime.fromisoformat(self.started_at), datetime.fromisoformat(ended)
+        kept = ("objects", "learner", "metric", "value", "failed_state", "model_package_arn", "endpoint")
+        return {
+            "project": self.project,
+            "run": self.run,
+            "attempt": self.attempt,
+            "version": self.summary.get("dataset_version"),
+            "state": self.state,
+            "started_at": _sql_time(began),
+            "ended_at": _sql_time(over),
+            "seconds": round((over - began).total_seconds(), 3),
+            "reason": self.reason,
+            "error": self.error,
+            "rows": dict(rows) if rows else None,
+            **{name: self.summary.get(name) for name in kept},
+        }
+
+
+def _sql_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ def run(command: RunEnded, ports: Ports) -> dict[str, Any]:
         }
     moved = _settle(lease, prepared, ended, ports)
     record = _record(command, lease, ended, moved, ports)
+    _enter(record, prepared, ports)
     told = _tell(record, ports)
     ports.ledger.release(lease)
     following = None if _never_claimed(command, ended) else ports.launcher.when_waiting(command.project)
@@ -87,6 +88,15 @@ def _record(command: RunEnded, lease: Lease, ended: Outcome, moved: list[Move], 
     )
     ports.ledger.put_run(record)
     return record
+
+
+def _enter(record: RunRecord, prepared: Mapping[str, Any] | None, ports: Ports) -> None:
+    """Enter the run in the catalog's table. A table that cannot be written must not keep the lease: the log says so."""
+    uri = f"s3://{ports.settings.bucket}/lake/all_runs/{record.project}/{record.run}.json"
+    try:
+        ports.documents.write(uri, record.row((prepared or {}).get("rows")), one_line=True)
+    except PipelineError as error:
+        note(runs_table=str(error))
 
 
 def _summary(document: Mapping[str, Any], moved: list[Move]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ WORDS = (
     "watch",
     "why",
     "runs",
+    "sql",
     "predict",
     "sweep",
 )

@@ -52,7 +52,9 @@ def test_an_unknown_word_is_a_usage_error(penstock: Call) -> None:
     assert "No such command" in said.err
 
 
-@pytest.mark.parametrize("words", [["env"], ["runs"], ["deploy"], ["down"], ["why", "drop/a/b"], ["sweep"]])
+@pytest.mark.parametrize(
+    "words", [["env"], ["runs"], ["deploy"], ["down"], ["why", "drop/a/b"], ["sweep"], ["sql"]]
+)
 def test_without_the_embedded_aws_one_is_told_to_start_it(
     penstock: Call, tmp_path: Path, words: list[str]
 ) -> None:

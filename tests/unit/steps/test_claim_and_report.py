@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from chalicelib.steps import claim, ingest
 from tests import builders
 from tests.fakes import RELEASED, TROUBLE, FakePorts, Machine
 
-CONTRACTS = Path(__file__).parents[3] / "statemachine" / "contracts"
+ROOT = Path(__file__).parents[3]
+CONTRACTS = ROOT / "statemachine" / "contracts"
 DIED = {
     "error": {
         "state": "Train",
@@ -112,6 +114,35 @@ def test_a_good_run_settles_tells_and_lets_go(ports: FakePorts, machine: Machine
     assert subject.endswith("succeeded")
     assert "beats the baseline" in text
     assert attributes["state"] == "SUCCEEDED"
+    assert ports.ledger.lease("churn") is None
+
+
+def test_a_run_that_ended_is_a_row_of_the_table_of_runs(ports: FakePorts, machine: Machine) -> None:
+    """One line of JSON with every column the catalog has, in types that SQL reads."""
+    name = enter(ports)
+    document = machine.claim(name)
+    machine.prepare(name)
+    machine.report(name, **RELEASED)
+    text = ports.documents.texts[f"s3://{ports.settings.bucket}/lake/all_runs/churn/{document['run']}.json"]
+    row = json.loads(text)
+    assert "\n" not in text
+    template = (ROOT / "statemachine" / "template.yaml").read_text()
+    table = re.search(r"\n  RunsTable:\n(.*?)\n\n", template, re.DOTALL)
+    assert table
+    assert sorted(row) == sorted(re.findall(r"Name: (\w+), Type", table[1]))
+    assert (row["project"], row["state"], row["version"]) == ("churn", "SUCCEEDED", 1)
+    assert row["rows"]["train"] > 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", row["ended_at"])
+
+
+def test_a_table_of_runs_that_cannot_be_written_keeps_nobody_waiting(
+    ports: FakePorts, machine: Machine
+) -> None:
+    name = enter(ports)
+    machine.claim(name)
+    machine.prepare(name)
+    ports.documents.trouble = TROUBLE
+    assert machine.report(name, **RELEASED)["outcome"] == "succeeded"
     assert ports.ledger.lease("churn") is None
 
 
