@@ -67,6 +67,11 @@ def _names(stage: Stage) -> dict[str, list[str]]:
         "topic": [t["TopicArn"] for t in client("sns").list_topics()["Topics"]],
         "parameter": [p["Name"] for p in client("ssm").describe_parameters()["Parameters"]],
         "glue database": [d["Name"] for d in client("glue").get_databases()["DatabaseList"]],
+        "workgroup": [
+            group["Name"]
+            for group in client("athena").list_work_groups()["WorkGroups"]
+            if group["Name"] != "primary"  # every account has it
+        ],
         "glue job": [j["Name"] for j in client("glue").get_jobs()["Jobs"]],
         "alarm": [a["AlarmName"] for a in client("cloudwatch").describe_alarms()["MetricAlarms"]],
         "dashboard": [d["DashboardName"] for d in client("cloudwatch").list_dashboards()["DashboardEntries"]],
@@ -92,7 +97,9 @@ def test_plain_chalice_deploys_and_destroy_leaves_nothing(own_stage: Stage) -> N
     own_stage.put_project(cancer_spec(project))
     own_stage.settled(project, {own_stage.drop(project, "rows.csv", _csv(breast_cancer()))})
     before = _names(own_stage)
-    assert {"stack", "bucket", "function", "api", "endpoint", "log group", "table"} <= set(before)
+    assert {"stack", "bucket", "function", "api", "endpoint", "log group", "table", "workgroup"} <= set(
+        before
+    )
     removed = deploy.destroy("local", own_stage.root, lambda name, state: None).removed
     assert removed
     assert _names(own_stage) == {}

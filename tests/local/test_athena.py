@@ -351,6 +351,10 @@ def test_workgroups_place_results_limit_scans_and_can_be_off(lake: Lake) -> None
         "BytesScannedCutoffPerQuery": 10_000_000,
     }
     lake.athena.create_work_group(Name=name, Configuration=configuration)
+    shown = lake.athena.get_work_group(WorkGroup=name)["WorkGroup"]["Configuration"]
+    assert shown["EngineVersion"]["EffectiveEngineVersion"] == "Athena engine version 3"
+    primary = lake.athena.get_work_group(WorkGroup="primary")["WorkGroup"]["Configuration"]
+    assert primary["EnforceWorkGroupConfiguration"] is False
     lake.rows("SELECT 1", WorkGroup=name)
     assert "/enforced/" in lake.ended["ResultConfiguration"]["OutputLocation"]
     assert lake.ended["WorkGroup"] == name

@@ -8,7 +8,8 @@ from penstock.localaws.athena.errors import QueryFailed
 from penstock.localaws.athena.ports import Record
 
 Wanted = Mapping[str, frozenset[str]]
-"""Partition columns a query compares with constants, and the values that can match."""
+"""Partition columns a query compares with constants, and the values that can match; numbers without zeros in front."""
+INTEGERS = ("tinyint", "smallint", "int", "integer", "bigint")
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,18 @@ def places(table: Record, registered: Sequence[Record], wanted: Wanted) -> list[
         Place(str(one["StorageDescriptor"]["Location"]), dict(zip(keys, one["Values"], strict=False)))
         for one in registered
     ]
-    return [place for place in found if _fits(place.values, wanted)]
+    kinds = {str(key["Name"]).lower(): str(key["Type"]).lower() for key in table["PartitionKeys"]}
+    return [place for place in found if _fits(place.values, kinds, wanted)]
 
 
-def _fits(values: Mapping[str, str], wanted: Wanted) -> bool:
-    return all(values.get(name) in allowed for name, allowed in wanted.items() if name in values)
+def _fits(values: Mapping[str, str], kinds: Mapping[str, str], wanted: Wanted) -> bool:
+    """Whether a folder can match; `month=01` is month 1."""
+    for name, allowed in wanted.items():
+        value = values.get(name, "")
+        whole = kinds.get(name) in INTEGERS and value.isdigit()
+        if (str(int(value)) if whole else value) not in allowed:
+            return False
+    return True
 
 
 def _projected(

@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from penstock.localaws.athena.errors import Malformed, QueryFailed, position
-from penstock.localaws.athena.partitions import Wanted
+from penstock.localaws.athena.partitions import INTEGERS, Wanted
 from penstock.localaws.athena.ports import Record, World
 
 CATALOG = "awsdatacatalog"
@@ -118,16 +118,29 @@ def _wanted(source: Source) -> dict[str, frozenset[str]]:
     if where is None or select is None:
         return {}
     alone = len(select.args.get("joins") or []) == 0
-    keys = {str(key["Name"]).lower() for key in source.table.get("PartitionKeys") or []}
+    keys = {
+        str(key["Name"]).lower(): str(key["Type"]).lower() for key in source.table.get("PartitionKeys") or []
+    }
     found: dict[str, frozenset[str]] = {}
-    for column, values in _comparisons(where.this):
+    for column, literals in _comparisons(where.this):
+        name = column.name.lower()
         ours = column.table.lower() == source.node.alias_or_name.lower() if column.table else alone
-        if ours and column.name.lower() in keys:
-            found[column.name.lower()] = found.get(column.name.lower(), values) & values
+        values = _values(literals, keys.get(name, ""))
+        if ours and values is not None:
+            found[name] = found.get(name, values) & values
     return found
 
 
-def _comparisons(condition: exp.Expr) -> Iterator[tuple[exp.Column, frozenset[str]]]:
+def _values(literals: Sequence[exp.Literal], kind: str) -> frozenset[str] | None:
+    """The texts of constants of a partition column's type; None when they are not to be compared as texts."""
+    if kind == "string" and all(one.is_string for one in literals):
+        return frozenset(str(one.this) for one in literals)
+    if kind in INTEGERS and all(not one.is_string and one.this.isdigit() for one in literals):
+        return frozenset(str(int(one.this)) for one in literals)
+    return None
+
+
+def _comparisons(condition: exp.Expr) -> Iterator[tuple[exp.Column, list[exp.Literal]]]:
     """The conjuncts that compare a column with constants."""
     condition = condition.unnest()  # out of its brackets
     if isinstance(condition, exp.And):
@@ -136,11 +149,11 @@ def _comparisons(condition: exp.Expr) -> Iterator[tuple[exp.Column, frozenset[st
     elif isinstance(condition, exp.EQ):
         for column, value in ((condition.left, condition.right), (condition.right, condition.left)):
             if isinstance(column, exp.Column) and isinstance(value, exp.Literal):
-                yield column, frozenset({str(value.this)})
+                yield column, [value]
     elif isinstance(condition, exp.In) and isinstance(condition.this, exp.Column):
-        values = condition.expressions
-        if values and all(isinstance(value, exp.Literal) for value in values):
-            yield condition.this, frozenset(str(value.this) for value in values)
+        values = [value for value in condition.expressions if isinstance(value, exp.Literal)]
+        if values and len(values) == len(condition.expressions):
+            yield condition.this, values
 
 
 def writes(tree: exp.Expr) -> bool:

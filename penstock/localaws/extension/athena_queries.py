@@ -22,6 +22,7 @@ from penstock.localaws.athena import query, results, utility
 from penstock.localaws.athena.engine import Answer, Column, Query
 from penstock.localaws.athena.errors import Malformed, QueryFailed
 from penstock.localaws.extension import pin
+from penstock.localaws.extension.athena_workgroups import configuration
 from penstock.localaws.extension.athena_world import MiniStackWorld
 
 log = logging.getLogger("penstock.localaws")
@@ -29,7 +30,6 @@ Record = dict[str, Any]
 Response = tuple[int, Record, bytes]
 KEPT = 2_000
 """Executions kept; AWS forgets them after 45 days."""
-_ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
 _TEXT: Column = ("result", "string", 0, 0)
 _RUNNING: dict[str, Query] = {}
 _AT_ONCE = threading.BoundedSemaphore(2)  # each may take a gigabyte; the others wait as QUEUED
@@ -93,11 +93,10 @@ def _workgroup(data: Record) -> Record:
 
 def _output(group: Record, data: Record) -> str:
     """Where results go, ending in `/`: where the workgroup says if it insists, else where the caller does."""
-    configuration = group.get("Configuration") or {}
-    own = (configuration.get("ResultConfiguration") or {}).get("OutputLocation") or ""
+    whole = configuration(group)
+    own = (whole["ResultConfiguration"] or {}).get("OutputLocation") or ""
     asked = (data.get("ResultConfiguration") or {}).get("OutputLocation") or ""
-    enforced = configuration.get("EnforceWorkGroupConfiguration", group["Name"] != "primary")
-    found = str(own if own and enforced else asked or own)
+    found = str(own if own and whole["EnforceWorkGroupConfiguration"] else asked or own)
     if not found:
         raise ValueError(
             "No output location provided. An output location is required either through the Workgroup result "
@@ -137,11 +136,11 @@ def _execution(data: Record, group: Record, sql: str, output: str, ending: str) 
         "Status": {"State": "QUEUED", "SubmissionDateTime": time.time()},
         "Statistics": {"EngineExecutionTimeInMillis": 0, "DataScannedInBytes": 0},
         "WorkGroup": group["Name"],
-        "EngineVersion": _ENGINE,
+        "EngineVersion": configuration(group)["EngineVersion"],
         "_columns": [],
         "_rows": None,
         "_output": output,
-        "_limit": (group.get("Configuration") or {}).get("BytesScannedCutoffPerQuery"),
+        "_limit": configuration(group).get("BytesScannedCutoffPerQuery"),
         "_token": data.get("ClientRequestToken"),
     }
 
