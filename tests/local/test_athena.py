@@ -266,7 +266,9 @@ def test_partitions_registered_found_and_dropped(lake: Lake) -> None:
         ["n", "bigint"],
         ["day", "date"],
     ]
-    assert lake.rows("SHOW TABLES") == [["p"]]
+    quoted = {"QueryExecutionContext": {"Database": f"`{lake.database}`"}}  # as awswrangler sends it
+    assert lake.rows("SHOW TABLES", **quoted) == [["p"]]
+    assert lake.rows("SHOW CREATE TABLE p")[0] == [f"CREATE EXTERNAL TABLE `{lake.database}.p`("]
 
 
 def test_tables_made_from_queries(lake: Lake) -> None:

@@ -16,7 +16,7 @@ _FAILED = "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql
 
 
 def find(sql: str) -> tuple[str, Callable[[World, str], Lines]] | None:
-    """A statement's result column, and its work (world, database) → lines; None when it is no such statement."""
+    """A statement's result columns, and its work (world, database) → lines; None when it is no such statement."""
     text = re.sub(r"^(\s*--[^\n]*\n)+", "", sql).strip().rstrip(";").strip()
     for pattern, column, work in _STATEMENTS:
         found = re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL)
@@ -220,9 +220,9 @@ _STATEMENTS: tuple[tuple[str, str, Work], ...] = (
         "field",
         _show_columns,
     ),
-    (rf"SHOW\s+TBLPROPERTIES\s+{_TABLE}", "prpt_name", _show_properties),
+    (rf"SHOW\s+TBLPROPERTIES\s+{_TABLE}", "prpt_name prpt_value", _show_properties),
     (rf"SHOW\s+CREATE\s+TABLE\s+{_TABLE}", "createtab_stmt", _show_create),
-    (rf"DESC(?:RIBE)?\s+(?:(?:EXTENDED|FORMATTED)\s+)?{_TABLE}", "col_name", _describe),
+    (rf"DESC(?:RIBE)?\s+(?:(?:EXTENDED|FORMATTED)\s+)?{_TABLE}", "col_name data_type comment", _describe),
     (rf"MSCK\s+REPAIR\s+TABLE\s+{_TABLE}", "result", _repair),
     (
         (

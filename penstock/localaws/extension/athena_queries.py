@@ -114,8 +114,8 @@ def _statement(sql: str, parameters: list[str]) -> Statement:
         return Statement(lambda run: _table_ddl(ddl, run), ".txt")
     found = utility.find(sql)
     if found is not None:
-        column, work = found
-        return Statement(lambda run: _utility(column, work, run), ".txt")
+        columns, work = found
+        return Statement(lambda run: _utility(columns, work, run), ".txt")
     tree = query.parse(sql.strip().rstrip(";"), parameters)
     return Statement(lambda run: _query(tree, run), "" if query.writes(tree) else ".csv")
 
@@ -130,7 +130,7 @@ def _execution(data: Record, group: Record, sql: str, output: str, ending: str) 
         "StatementType": athena._detect_statement_type(sql),
         "ResultConfiguration": {"OutputLocation": f"{output}{run}{ending}"},
         "QueryExecutionContext": {
-            "Database": str(context.get("Database") or "default").lower(),
+            "Database": str(context.get("Database") or "default").strip('`"').lower(),
             "Catalog": str(context.get("Catalog") or "awsdatacatalog").lower(),
         },
         "Status": {"State": "QUEUED", "SubmissionDateTime": time.time()},
@@ -218,9 +218,9 @@ def _within_limit(run: Record, scanned: int) -> None:
         raise QueryFailed("Query exhausted resources: Bytes scanned limit was exceeded")
 
 
-def _utility(column: str, work: Callable[[MiniStackWorld, str], list[str]], run: Record) -> Answer:
+def _utility(columns: str, work: Callable[[MiniStackWorld, str], list[str]], run: Record) -> Answer:
     lines = work(_WORLD, run["QueryExecutionContext"]["Database"])
-    return _listed(run, [(column, "string", 0, 0)], lines)
+    return _listed(run, [(column, "string", 0, 0) for column in columns.split()], lines)
 
 
 def _listed(run: Record, columns: list[Column], lines: list[str]) -> Answer:
