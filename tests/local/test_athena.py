@@ -1,5 +1,6 @@
 """Athena on the embedded AWS, through boto3 as on AWS. The hooks it shows were checked on MiniStack 1.5.33."""
 
+import datetime
 import gzip
 import io
 import uuid
@@ -322,6 +323,7 @@ def test_failures_are_in_athenas_words(lake: Lake) -> None:
         ("SELEC 1", "line 1:1: mismatched input 'SELEC'. Expecting: 'ALTER'"),
         ("SELECT a b c FROM t", "line 1:12: mismatched input 'c'"),
         ("CREATE TABLE t (a int) LOCATION 's3://x/y/'", "External keyword required for table type HIVE"),
+        ("SELECT 1; DROP TABLE t", "Only one sql statement is allowed"),
         ("SELECT ?", "Incorrect number of parameters: expected 1 but found 0"),
         ("", "mismatched input '<EOF>'"),
     ],
@@ -342,6 +344,14 @@ def test_a_type_that_the_file_does_not_have_is_bad_data(lake: Lake) -> None:
     lake.put("n/a.parquet", parquet(n=[1.5]))
     lake.rows(f"CREATE EXTERNAL TABLE n (n string) STORED AS PARQUET LOCATION 's3://{lake.bucket}/n'")
     assert "HIVE_BAD_DATA: Field n's type DOUBLE" in lake.failure("SELECT * FROM n")
+
+
+def test_moments_with_a_zone_are_timestamps(lake: Lake) -> None:
+    """As Spark writes them."""
+    moment = datetime.datetime(2022, 3, 22, 10, tzinfo=datetime.UTC)
+    lake.put("m/a.parquet", parquet(t=[moment]))
+    lake.rows(f"CREATE EXTERNAL TABLE m (t timestamp) STORED AS PARQUET LOCATION 's3://{lake.bucket}/m/'")
+    assert lake.rows("SELECT t FROM m")[1:] == [["2022-03-22 10:00:00.000"]]
 
 
 def test_workgroups_place_results_limit_scans_and_can_be_off(lake: Lake) -> None:

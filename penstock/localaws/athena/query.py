@@ -39,7 +39,10 @@ def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Expr:
     if word.lower() not in _KNOWN:
         raise Malformed(f"line 1:1: mismatched input '{word or '<EOF>'}'. Expecting: {_STARTS}")
     try:
-        tree = _bound(sqlglot.parse_one(sql, read="athena"), parameters)
+        trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None]
+        if len(trees) != 1:
+            raise Malformed(f"Only one sql statement is allowed. Got: {sql}")
+        tree = _bound(trees[0], parameters)
     except SqlglotError as error:
         raise Malformed(_mismatch(error)) from error
     if writes(tree) and not isinstance(tree.expression, exp.Query | exp.Values):

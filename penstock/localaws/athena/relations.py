@@ -13,6 +13,8 @@ from penstock.localaws.athena.types import duckdb_type, literal, quoted
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 _PLAIN = ("VARCHAR", "BOOLEAN", "DOUBLE", "FLOAT", "DATE", "TIMESTAMP", *_INTEGERS)
+# Spark writes moments with a zone (UTC); Athena reads them as timestamps all the same.
+_READ_AS = (("FLOAT", "DOUBLE"), ("TIMESTAMP_NS", "TIMESTAMP"), ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP"))
 
 
 @dataclass
@@ -90,7 +92,7 @@ def _from_parquet(column: Record, there: dict[str, str], example: Stored) -> str
     name, wanted = str(column["Name"]).lower(), duckdb_type(column["Type"])
     kind = there.get(name)
     alike = kind in (None, wanted) or wanted not in _PLAIN or {kind, wanted} <= set(_INTEGERS)
-    if not alike and (kind, wanted) not in (("FLOAT", "DOUBLE"), ("TIMESTAMP_NS", "TIMESTAMP")):
+    if not alike and (kind, wanted) not in _READ_AS:
         raise QueryFailed(
             f"HIVE_BAD_DATA: Field {name}'s type {kind} in parquet file s3://{example.bucket}/{example.key} is "
             f"incompatible with type {column['Type']} defined in table schema"
