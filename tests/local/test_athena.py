@@ -196,6 +196,23 @@ def test_joins_ctes_and_trinos_functions(lake: Lake) -> None:
                    "1", "2", "true", "[1, 2]", "y", "2", None, "59", "2022-01-01"]  # fmt: skip
 
 
+def test_the_catalog_is_there_as_tables(lake: Lake) -> None:
+    projected(lake)
+    described = lake.rows(
+        "SELECT column_name, data_type, extra_info FROM information_schema.columns "
+        f"WHERE table_schema = '{lake.database}' ORDER BY ordinal_position"
+    )
+    assert described[1:] == [
+        ["_row", "bigint", None],
+        ["target", "varchar", None],
+        ["later", "double", None],
+        ["version", "integer", "partition key"],
+        ["split", "varchar", "partition key"],
+    ]
+    listed = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{lake.database}'"
+    assert lake.rows(listed)[1:] == [["v"]]
+
+
 def test_results_are_a_file_and_come_in_pages(lake: Lake) -> None:
     numbers = (
         "SELECT n, CASE WHEN n = 2 THEN NULL ELSE 'a \"q\", and\nmore' END AS t "

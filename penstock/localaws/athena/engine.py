@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from penstock.localaws.athena import query, words
+from penstock.localaws.athena import information, query, words
 from penstock.localaws.athena.errors import QueryFailed
 from penstock.localaws.athena.ports import World
 from penstock.localaws.athena.relations import Scan
@@ -96,6 +96,8 @@ class Query:
             execute(macro)
         reading = self.tree if not isinstance(self.tree, exp.Create | exp.Insert) else self.tree.expression
         found = query.sources(self.sql, reading, self.world, self.database)
+        if any(node.db == information.HERE for node in reading.find_all(exp.Table)):
+            information.fill(self.connection, self.world)
         for source in found:
             scan.view(source.database, source.table, query.wanted(found, source))
         execute(f"SET allowed_directories = [{literal(str(self.folder))}]")
@@ -221,7 +223,7 @@ class Query:
         table = self.world.table(*where)
         if table is None:
             raise QueryFailed(
-                f"TABLE_NOT_FOUND: Table '{query.CATALOG}.{where[0]}.{where[1]}' does not exist"
+                f"TABLE_NOT_FOUND: Table '{information.CATALOG}.{where[0]}.{where[1]}' does not exist"
             )
         library = str((table["StorageDescriptor"].get("SerdeInfo") or {}).get("SerializationLibrary", ""))
         if "parquet" not in library.lower() or table.get("PartitionKeys"):

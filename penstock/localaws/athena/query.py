@@ -8,11 +8,11 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from penstock.localaws.athena import information
 from penstock.localaws.athena.errors import Malformed, QueryFailed, position
 from penstock.localaws.athena.partitions import INTEGERS, Wanted
 from penstock.localaws.athena.ports import Record, World
 
-CATALOG = "awsdatacatalog"
 _STARTS = (
     "'ALTER', 'CREATE', 'DESCRIBE', 'DROP', 'INSERT', 'MSCK', 'SELECT', 'SHOW', 'VALUES', 'WITH', <query>"
 )
@@ -86,6 +86,10 @@ def sources(sql: str, tree: exp.Expr, world: World, database: str) -> list[Sourc
         if (not node.db and node.name.lower() in shadowed) or isinstance(node.this, exp.Func):
             continue
         where, name = (node.db or database).lower(), node.name.lower()
+        if where == information.SCHEMA and information.has(name):
+            node.set("catalog", None)
+            node.set("db", exp.to_identifier(information.HERE))
+            continue
         table = world.table(where, name)
         if table is None:
             raise QueryFailed(_missing(sql, node, world, where, name))
@@ -102,7 +106,7 @@ def _missing(sql: str, node: exp.Table, world: World, database: str, name: str) 
     at = position(sql, int((node.parts[0]).meta.get("start", 0)))
     if database not in world.databases():
         return f"SCHEMA_NOT_FOUND: {at}: Schema '{database}' does not exist"
-    return f"TABLE_NOT_FOUND: {at}: Table '{CATALOG}.{database}.{name}' does not exist"
+    return f"TABLE_NOT_FOUND: {at}: Table '{information.CATALOG}.{database}.{name}' does not exist"
 
 
 def wanted(sources: Sequence[Source], source: Source) -> Wanted:
