@@ -16,6 +16,7 @@ from penstock.localaws.execution.place import Place
 from penstock.localaws.extension import (
     activity,
     athena_queries,
+    athena_results,
     athena_workgroups,
     aws_events,
     glue_jobs,
@@ -64,6 +65,7 @@ _PLAIN_HOOKS = (
     s3_kms,
     iam_sagemaker,
     athena_queries,
+    athena_results,
     athena_workgroups,
 )
 

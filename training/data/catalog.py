@@ -119,27 +119,18 @@ def _table(
     name: str, said: str, columns: Columns, partitions: Mapping[str, Mapping[str, str]], where: str
 ) -> dict[str, Any]:
     """A table of Parquet files whose partitions Athena computes; `where` is a folder with `{partition}` in it."""
-    projection = {
-        f"projection.{key}.{part}": value for key, of in partitions.items() for part, value in of.items()
-    }
-    template = where
-    for key in partitions:
-        template = template.replace(f"{{{key}}}", f"${{{key}}}")
-    keys = [
-        {"Name": key, "Type": "int" if of["type"] == "integer" else "string"}
-        for key, of in partitions.items()
-    ]
     return {
         "Name": name,
         "Description": said,
         "TableType": "EXTERNAL_TABLE",
-        "PartitionKeys": keys,
+        "PartitionKeys": [
+            {"Name": key, "Type": "int" if of["type"] == "integer" else "string"}
+            for key, of in partitions.items()
+        ],
         "Parameters": {
             "classification": "parquet",
             "EXTERNAL": "TRUE",
-            "projection.enabled": "true",
-            **projection,
-            "storage.location.template": template,
+            **_projection(partitions, where),
         },
         "StorageDescriptor": {
             "Columns": [{"Name": column, "Type": kind} for column, kind in columns],
@@ -149,6 +140,17 @@ def _table(
             "SerdeInfo": {"SerializationLibrary": _SERDE},
         },
     }
+
+
+def _projection(partitions: Mapping[str, Mapping[str, str]], where: str) -> dict[str, str]:
+    """The parameters by which Athena computes the partitions and where they lie."""
+    template = where
+    for key in partitions:
+        template = template.replace(f"{{{key}}}", f"${{{key}}}")
+    values = {
+        f"projection.{key}.{part}": value for key, of in partitions.items() for part, value in of.items()
+    }
+    return {"projection.enabled": "true", **values, "storage.location.template": template}
 
 
 def _put(database: str, wanted: Mapping[str, Any]) -> str:

@@ -200,23 +200,21 @@ class Query:
             "StorageDescriptor": storage,
         }
         self.world.glue("create_table", DatabaseName=where[0], TableInput=table)
-        found = sorted(
-            {
-                tuple(re.findall(r"([^/=]+)=([^/]*)/", stored.key))[-len(keys) :]
-                for stored in self.world.listing(base)
-                if keys
-            }
-        )
-        for values in found:
+        if keys:
+            self._register_partitions(where, storage, len(keys))
+
+    def _register_partitions(self, where: tuple[str, str], storage: dict[str, Any], depth: int) -> None:
+        """Every `key=value` folder of a new table."""
+        base = str(storage["Location"])
+        folders = {
+            tuple(re.findall(r"([^/=]+)=([^/]*)/", one.key))[-depth:] for one in self.world.listing(base)
+        }
+        for values in sorted(folders):
             folder = "".join(f"/{key}={value}" for key, value in values)
+            there = {**storage, "Location": base.rstrip("/") + folder}
+            partition = {"Values": [value for _, value in values], "StorageDescriptor": there}
             self.world.glue(
-                "create_partition",
-                DatabaseName=where[0],
-                TableName=where[1],
-                PartitionInput={
-                    "Values": [value for _, value in values],
-                    "StorageDescriptor": {**storage, "Location": base.rstrip("/") + folder},
-                },
+                "create_partition", DatabaseName=where[0], TableName=where[1], PartitionInput=partition
             )
 
     def _inserted(self, where: tuple[str, str], inner: str) -> Answer:

@@ -2,9 +2,9 @@
 
 Touches in `ministack.services.athena`: `_start_query_execution` (MiniStack hands Trino's SQL to DuckDB as it is, reads
 every file below a table's location, ignores partition projection and registered partitions, and knows no SHOW,
-DESCRIBE, MSCK or CREATE DATABASE), `_get_query_results` (it keeps every row in memory and in its state file),
-`_stop_query_execution` (the query runs on), `_restore_state` (a dead server's queries stay RUNNING); reads
-`_parse_ddl`, `_run_ddl`, `_detect_statement_type`, `_executions` and `_workgroups`. Checked on MiniStack 1.5.33.
+DESCRIBE, MSCK or CREATE DATABASE), `_stop_query_execution` (the query runs on), `_restore_state` (a dead server's
+queries stay RUNNING); reads `_parse_ddl`, `_run_ddl`, `_detect_statement_type`, `_executions` and `_workgroups`.
+Checked on MiniStack 1.5.33.
 """
 
 import contextvars
@@ -48,12 +48,12 @@ def install() -> None:
     """Queries our way."""
     pin.require(__name__)
     athena._start_query_execution = _start
-    athena._get_query_results = _get_results
     athena._stop_query_execution = _stopping(athena._stop_query_execution)
     athena._restore_state = _failing_lost_queries(athena._restore_state)
 
 
-def _refused(message: str, malformed: bool = False) -> Response:
+def refused(message: str, malformed: bool = False) -> Response:
+    """InvalidRequestException, as Athena says everything that cannot be begun."""
     extra = {"AthenaErrorCode": "MALFORMED_QUERY" if malformed else "INVALID_INPUT"}
     answer: Response = error_response_json("InvalidRequestException", message, 400, extra=extra)
     return answer
@@ -66,7 +66,7 @@ def _start(data: Record) -> Response:
     known = token and next((one for one in athena._executions.values() if one.get("_token") == token), None)
     if known:
         if known["Query"] != sql:
-            return _refused("Idempotent parameters do not match")
+            return refused("Idempotent parameters do not match")
         said: Response = json_response({"QueryExecutionId": known["QueryExecutionId"]})
         return said
     try:
@@ -74,9 +74,9 @@ def _start(data: Record) -> Response:
         output = _output(group, data)
         statement = _statement(sql, data.get("ExecutionParameters") or [])
     except Malformed as error:
-        return _refused(str(error), malformed=True)
+        return refused(str(error), malformed=True)
     except ValueError as error:
-        return _refused(str(error))
+        return refused(str(error))
     return _begin(_execution(data, group, sql, output, statement.ending), statement)
 
 
@@ -255,45 +255,7 @@ def _hive_words(said: str, database: str, table: str) -> str:
     return f"{start}{said}"
 
 
-# ── Results, stops, restarts ──────────────────────────────────────────────────────────────────────────────────
-def _get_results(data: Record) -> Response:
-    """GetQueryResults: a page of the result file; a NextToken is a place in it."""
-    run = athena._executions.get(data.get("QueryExecutionId"))
-    if run is None:
-        return _refused(f"QueryExecution {data.get('QueryExecutionId')} was not found")
-    state = run["Status"]["State"]
-    if state in ("QUEUED", "RUNNING"):
-        return _refused(f"Query has not yet finished. Current state: {state}")
-    if state != "SUCCEEDED":
-        return _refused(f"Query did not finish successfully. Final query state: {state}")
-    limit, token = int(data.get("MaxResults") or 1000), str(data.get("NextToken") or "0")
-    if not token.isdigit():
-        return _refused("Malformed queryToken")
-    if run["_rows"] is not None:
-        start = int(token)
-        rows = run["_rows"][start : start + limit]
-        following = start + limit if start + limit < len(run["_rows"]) else None
-    else:
-        content = _WORLD.read(run["ResultConfiguration"]["OutputLocation"])
-        if content is None:
-            return _refused(f"Could not find results at {run['ResultConfiguration']['OutputLocation']}")
-        rows, following = results.page(content, int(token), limit)
-    shown = [{"Data": [{} if cell is None else {"VarCharValue": cell} for cell in row]} for row in rows]
-    metadata = {"ColumnInfo": [_column_info(*column) for column in run["_columns"]]}
-    answer: Record = {"UpdateCount": 0, "ResultSet": {"Rows": shown, "ResultSetMetadata": metadata}}
-    if following is not None:
-        answer["NextToken"] = str(following)
-    said: Response = json_response(answer)
-    return said
-
-
-def _column_info(name: str, kind: str, precision: int, scale: int) -> Record:
-    return {
-        "CatalogName": "hive", "SchemaName": "", "TableName": "", "Name": name, "Label": name, "Type": kind,
-        "Precision": precision, "Scale": scale, "Nullable": "UNKNOWN", "CaseSensitive": kind == "varchar",
-    }  # fmt: skip
-
-
+# ── Stops and restarts ──────────────────────────────────────────────────────────────────────────────────
 def _stopping(original: Callable[[Record], Response]) -> Callable[[Record], Response]:
     def stop(data: Record) -> Response:
         answer = original(data)
