@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,6 +19,8 @@ METRICS = {
 LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
 _DEFAULT_METRIC = {"classification": "macro_f1", "regression": "rmse"}
 _SPLIT = {"method": "hash", "test": 0.2, "validation": 0.1, "seed": 42, "group": None}
+_DRIFT = {"added": "accept", "missing": "refuse", "retyped": "quarantine", "renamed": "refuse"}
+_LEAKS = {"action": "warn", "group": None, "near_duplicates": False}
 _GATE = {"beat_baseline": True, "beat_champion": True}
 _RELEASE = {"mode": "realtime", "instance": "ml.m5.large", "approval": "automatic"}
 
@@ -39,6 +42,24 @@ def columns_of(spec: Spec, kind: str) -> list[str]:
     return [name for name, value in spec["columns"].items() if column(value)["type"] == kind]
 
 
+def key(spec: Spec) -> list[str]:
+    """The columns that say which rows are versions of one thing; none when every row is its own."""
+    named = spec.get("key") or []
+    return [named] if isinstance(named, str) else list(named)
+
+
+def sources(spec: Spec) -> dict[str, dict[str, Any]]:
+    """What the files are, each source with its kind: one source of all files when the spec names none."""
+    named = spec.get("sources") or {"data": {"path": "**"}}
+    return {
+        name: {"kind": _kind(name), "format": "auto", "header": True, **one} for name, one in named.items()
+    }
+
+
+def _kind(name: str) -> str:
+    return "deletes" if name == "deletes" else "upserts"
+
+
 def complete(spec: Spec) -> dict[str, Any]:
     """The spec with every default written out, so that a run's copy says all that was done."""
     task = spec["task"]
@@ -51,10 +72,13 @@ def complete(spec: Spec) -> dict[str, Any]:
     learner.setdefault("hyperparameters", {})
     return {
         **spec,
-        "sources": spec.get("sources") or {"data": {"path": "**"}},
+        "sources": sources(spec),
+        "key": key(spec),
         "columns": {name: column(value) for name, value in spec["columns"].items()},
         "min_rows": spec.get("min_rows", 20),
         "split": split,
+        "drift": {**_DRIFT, **spec.get("drift", {})},
+        "leaks": {**_LEAKS, **spec.get("leaks", {})},
         "learner": learner,
         "gate": {"metric": _DEFAULT_METRIC[task], **_GATE, **spec.get("gate", {})},
         "release": {**_RELEASE, **spec.get("release", {})},
@@ -63,7 +87,8 @@ def complete(spec: Spec) -> dict[str, Any]:
 
 def faults(spec: Spec, *, name: str) -> list[Fault]:
     """Everything a schema cannot say that is wrong with a spec of the right shape; empty when it is sound."""
-    found = [*_name(spec, name), *_columns(spec), *_split(spec), *_learner(spec), *_gate(spec)]
+    rules = (_columns, _sources, _versions, _split, _leaks, _learner, _gate)
+    found = [*_name(spec, name), *(fault for rule in rules for fault in rule(spec))]
     return [Fault(where, problem) for where, problem in found]
 
 
@@ -80,13 +105,79 @@ def _columns(spec: Spec) -> Iterator[tuple[str, str]]:
             f"exactly one column must have type label; these have it: {', '.join(labels) or 'none'}",
         )
     for name, value in spec["columns"].items():
-        meaning = column(value)
-        if "format" in meaning and meaning["type"] != "date":
-            yield f"columns.{name}.format", f"only a date has a format, and this is a {meaning['type']}"
-        if "above" in meaning and (meaning["type"] != "label" or spec["task"] != "classification"):
-            yield f"columns.{name}.above", "only the label of a classification can be cut at a number"
+        yield from _column(name, column(value), spec)
     if "labels" in spec and spec["task"] != "classification":
         yield "labels", "only a classification has classes; leave it out"
+
+
+def _column(name: str, meaning: Mapping[str, Any], spec: Spec) -> Iterator[tuple[str, str]]:
+    kind = meaning["type"]
+    if "format" in meaning and kind != "date":
+        yield f"columns.{name}.format", f"only a date has a format, and this is a {kind}"
+    if "above" in meaning and (kind != "label" or spec["task"] != "classification"):
+        yield f"columns.{name}.above", "only the label of a classification can be cut at a number"
+    for rule in ("trim", "ignore_case"):
+        if rule in meaning and kind != "label":
+            yield f"columns.{name}.{rule}", f"is a rule for the label, and this is a {kind}"
+    yield from _values(name, meaning)
+
+
+def _values(name: str, meaning: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    kind = meaning["type"]
+    for rule in ("minimum", "maximum"):
+        if rule in meaning and kind not in {"number", "label"}:
+            yield f"columns.{name}.{rule}", f"only a number has a range, and this is a {kind}"
+    if meaning.get("minimum", -math.inf) > meaning.get("maximum", math.inf):
+        yield f"columns.{name}.minimum", "is above maximum: no value would be good"
+    if not _compiles(meaning.get("pattern", "")):
+        yield f"columns.{name}.pattern", f"{meaning['pattern']!r} is no regular expression"
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def _sources(spec: Spec) -> Iterator[tuple[str, str]]:
+    named = sources(spec)
+    if not any(one["kind"] == "upserts" for one in named.values()):
+        yield "sources", "none is of kind upserts, so there would be no rows; name one"
+    for name, one in named.items():
+        if one["kind"] == "reference" and "join_on" not in one:
+            yield f"sources.{name}.join_on", "a reference is joined by columns; name them"
+        if one["kind"] != "reference" and "join_on" in one:
+            yield f"sources.{name}.join_on", f"only a reference is joined, and this is of kind {one['kind']}"
+        if one["kind"] == "deletes" and not key(spec):
+            yield (
+                f"sources.{name}",
+                "what a file of deletes removes is named by its key; name the columns in key",
+            )
+        absent = [column for column in one.get("join_on", ()) if column not in spec["columns"]]
+        if absent:
+            yield f"sources.{name}.join_on", f"{', '.join(map(repr, absent))}: not in columns"
+
+
+def _versions(spec: Spec) -> Iterator[tuple[str, str]]:
+    absent = [name for name in key(spec) if name not in spec["columns"]]
+    if absent:
+        yield "key", f"{', '.join(map(repr, absent))}: not in columns"
+    if "version_by" in spec:
+        by = spec["version_by"]["column"]
+        if by not in spec["columns"]:
+            yield "version_by.column", f"{by!r} is not one of the columns"
+        if not key(spec):
+            yield "version_by", "rows have versions by their key; name its columns in key"
+    if spec.get("drop_duplicates") and key(spec):
+        yield "drop_duplicates", "with a key, equal rows are versions of one another already; leave it out"
+
+
+def _leaks(spec: Spec) -> Iterator[tuple[str, str]]:
+    group = spec.get("leaks", {}).get("group")
+    if group is not None and group not in spec["columns"]:
+        yield "leaks.group", f"{group!r} is not one of the columns"
 
 
 def _split(spec: Spec) -> Iterator[tuple[str, str]]:
@@ -101,8 +192,21 @@ def _split(spec: Spec) -> Iterator[tuple[str, str]]:
         yield "split.group", f"{group!r} is not one of the columns"
     if split["method"] == "shuffled" and (group is not None or split.get("stratify")):
         yield "split", "method shuffled keeps neither groups nor classes together; use method hash"
+    yield from _by_time(spec, split)
     if spec["task"] == "regression" and split.get("stratify"):
         yield "split.stratify", "a number has no classes to keep in proportion; leave it out"
+
+
+def _by_time(spec: Spec, split: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if split["method"] != "time":
+        if "by" in split:
+            yield "split.by", f"only method time has a date to go by, and this is {split['method']}"
+        return
+    named = spec["columns"].get(split.get("by"))
+    if named is None or column(named)["type"] != "date":
+        yield "split.by", "method time needs the name of a column of type date"
+    if split["group"] is not None or split.get("stratify"):
+        yield "split", "method time keeps neither groups nor classes together; use method hash"
 
 
 def _learner(spec: Spec) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ The document was checked against `statemachine/contracts/project.schema.json` wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,17 +24,77 @@ class Column:
     null_values: tuple[str, ...] = ()
     required: bool = False
     above: float | None = None
+    trim: bool = True
+    ignore_case: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceRule:
+    """Which files are one source's (`path`, below drop/<project>/), and what their rows do (`kind`)."""
+
+    name: str
+    path: str
+    kind: str = "upserts"
+    join_on: tuple[str, ...] = ()
+    format: str = "auto"
+    header: bool = True
+
+
+@dataclass(frozen=True)
+class VersionBy:
+    """The column whose date says which row of a key is the newest; no format: ISO 8601."""
+
+    column: str
+    format: str | None = None
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What becomes of a file whose columns differ from the spec's."""
+
+    added: str = "accept"
+    missing: str = "refuse"
+    retyped: str = "quarantine"
+    renamed: str = "refuse"
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What becomes of a dataset whose sides are not independent; `group` None: that of the split."""
+
+    action: str = "warn"
+    group: str | None = None
+    near_duplicates: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one file may hold; None is no limit of its own."""
+
+    max_object_mb: int | None = None
+    max_unpacked_mb: int | None = None
+    max_rows: int | None = None
+    max_columns: int | None = None
+
+
+ALL_FILES = SourceRule("data", "**")
 
 
 @dataclass(frozen=True)
 class Split:
-    """How labelled rows are dealt out; `group` names the column whose rows stay together (method hash)."""
+    """How labelled rows are dealt out; `group` names the column whose rows stay together (method hash), `by` the date
+    they are ordered by (method time).
+    """
 
     method: str
     test: float
     validation: float
     seed: int
     group: str | None
+    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +107,13 @@ class Spec:
     labels: tuple[str, ...]
     min_rows: int
     split: Split
+    sources: tuple[SourceRule, ...] = (ALL_FILES,)
+    key: tuple[str, ...] = ()
+    version_by: VersionBy | None = None
+    drop_duplicates: bool = False
+    drift: Drift = Drift()
+    leaks: Leaks = Leaks()
+    limits: Limits = Limits()
 
     @property
     def label(self) -> Column:
@@ -88,20 +155,61 @@ def parse(document: Mapping[str, Any]) -> Spec:
         labels=tuple(str(label).strip() for label in document.get("labels") or ()),
         min_rows=int(document.get("min_rows", 20)),
         split=_split(document.get("split") or {}, columns),
+        sources=_sources(document.get("sources") or {}),
+        key=_names(document.get("key")),
+        version_by=_version_by(document.get("version_by"), columns),
+        drop_duplicates=bool(document.get("drop_duplicates", False)),
+        drift=Drift(**(document.get("drift") or {})),
+        leaks=Leaks(**(document.get("leaks") or {})),
+        limits=Limits(**(document.get("limits") or {})),
     )
+
+
+def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def _sources(document: Mapping[str, Mapping[str, Any]]) -> tuple[SourceRule, ...]:
+    return tuple(_source(name, one) for name, one in document.items()) or (ALL_FILES,)
+
+
+def _source(name: str, document: Mapping[str, Any]) -> SourceRule:
+    return SourceRule(
+        name=name,
+        path=document["path"],
+        kind=document.get("kind") or ("deletes" if name == "deletes" else "upserts"),
+        join_on=_names(document.get("join_on")),
+        format=document.get("format", "auto"),
+        header=bool(document.get("header", True)),
+    )
+
+
+def _version_by(document: Mapping[str, Any] | None, columns: tuple[Column, ...]) -> VersionBy | None:
+    if not document:
+        return None
+    own = next((column.format for column in columns if column.name == document["column"]), None)
+    return VersionBy(document["column"], document.get("format") or own)
 
 
 def _column(name: str, value: str | Mapping[str, Any]) -> Column:
     meaning: Mapping[str, Any] = {"type": value} if isinstance(value, str) else value
-    above = meaning.get("above")
     return Column(
         name=name,
         role=meaning["type"],
         format=meaning.get("format"),
         null_values=tuple(str(text).strip() for text in meaning.get("null_values") or ()),
         required=bool(meaning.get("required", False)),
-        above=None if above is None else float(above),
+        above=_number(meaning.get("above")),
+        trim=bool(meaning.get("trim", True)),
+        ignore_case=bool(meaning.get("ignore_case", False)),
+        minimum=_number(meaning.get("minimum")),
+        maximum=_number(meaning.get("maximum")),
+        pattern=meaning.get("pattern"),
     )
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _split(document: Mapping[str, Any], columns: tuple[Column, ...]) -> Split:
@@ -113,4 +221,5 @@ def _split(document: Mapping[str, Any], columns: tuple[Column, ...]) -> Split:
         seed=int(document.get("seed", 42)),
         # A column of type group has no other purpose, so a single one needs no second mention.
         group=document.get("group") or (groups[0] if len(groups) == 1 else None),
+        by=document.get("by"),
     )

@@ -36,6 +36,34 @@ def test_the_examples_are_sound(path: Path) -> None:
         ({"split": {"test": 0.5, "validation": 0.5}}, "split"),
         ({"split": {"group": "nobody"}}, "split.group"),
         ({"split": {"method": "shuffled", "stratify": True}}, "split"),
+        ({"split": {"method": "time"}}, "split.by"),
+        ({"split": {"method": "time", "by": "age"}}, "split.by"),
+        ({"split": {"by": "age"}}, "split.by"),
+        ({"columns": {"a": {"type": "number", "trim": False}, "b": "label"}}, "columns.a.trim"),
+        ({"columns": {"a": {"type": "text", "minimum": 1}, "b": "label"}}, "columns.a.minimum"),
+        (
+            {"columns": {"a": {"type": "number", "minimum": 2, "maximum": 1}, "b": "label"}},
+            "columns.a.minimum",
+        ),
+        ({"columns": {"a": {"type": "text", "pattern": "("}, "b": "label"}}, "columns.a.pattern"),
+        ({"sources": {"deletes": {"path": "**"}}, "key": "age"}, "sources"),
+        ({"sources": {"a": {"path": "*"}, "deletes": {"path": "**"}}}, "sources.deletes"),
+        ({"sources": {"a": {"path": "*"}, "b": {"path": "**", "kind": "reference"}}}, "sources.b.join_on"),
+        ({"sources": {"a": {"path": "*", "join_on": ["age"]}}}, "sources.a.join_on"),
+        (
+            {
+                "sources": {
+                    "a": {"path": "*"},
+                    "b": {"path": "**", "kind": "reference", "join_on": ["nobody"]},
+                }
+            },
+            "sources.b.join_on",
+        ),
+        ({"key": ["age", "nobody"]}, "key"),
+        ({"key": "age", "version_by": {"column": "nobody"}}, "version_by.column"),
+        ({"version_by": {"column": "age"}}, "version_by"),
+        ({"key": "age", "drop_duplicates": True}, "drop_duplicates"),
+        ({"leaks": {"group": "nobody"}}, "leaks.group"),
         ({"task": "regression", "split": {"stratify": True}}, "split.stratify"),
         ({"learner": {"name": "text_forest"}}, "learner.name"),
         ({"gate": {"metric": "rmse"}}, "gate.metric"),
@@ -59,3 +87,24 @@ def test_defaults_are_written_out() -> None:
     assert whole["columns"]["age"] == {"type": "number"}
     text = complete({**builders.a_spec(), "columns": {"t": "text", "y": "label"}})
     assert text["learner"]["name"] == "text_forest"
+
+
+def test_what_a_spec_leaves_out_changes_nothing() -> None:
+    """One source of all files, no key, and the policies of a project that says nothing of them."""
+    whole = complete(builders.a_spec())
+    assert whole["sources"] == {"data": {"path": "**", "kind": "upserts", "format": "auto", "header": True}}
+    assert (whole["key"], "version_by" in whole, "keep_versions" in whole) == ([], False, False)
+    assert whole["drift"] == {
+        "added": "accept",
+        "missing": "refuse",
+        "retyped": "quarantine",
+        "renamed": "refuse",
+    }
+    assert whole["leaks"] == {"action": "warn", "group": None, "near_duplicates": False}
+
+
+def test_a_source_named_deletes_is_one_and_a_key_is_a_list() -> None:
+    sources = {"new": {"path": "upserts/**"}, "deletes": {"path": "deletes/**"}}
+    whole = complete(builders.a_spec(key="age", sources=sources))
+    assert [one["kind"] for one in whole["sources"].values()] == ["upserts", "deletes"]
+    assert whole["key"] == ["age"]

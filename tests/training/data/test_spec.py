@@ -1,0 +1,45 @@
+"""A project document as Prepare reads it: what is left out, and what is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from data import spec
+
+COLUMNS = {"id": "id", "day": {"type": "date", "format": "%d-%m-%Y"}, "n": "number", "y": "label"}
+DOCUMENT: dict[str, Any] = {"project": "p", "task": "classification", "columns": COLUMNS}
+
+
+def test_what_is_left_out_changes_nothing() -> None:
+    read = spec.parse(DOCUMENT)
+    assert read.sources == (spec.SourceRule("data", "**", "upserts"),)
+    assert (read.key, read.version_by, read.drop_duplicates) == ((), None, False)
+    assert (read.drift, read.leaks, read.limits) == (spec.Drift(), spec.Leaks(), spec.Limits())
+
+
+def test_sources_key_and_policies_are_read() -> None:
+    read = spec.parse(
+        {
+            **DOCUMENT,
+            "sources": {
+                "new": {"path": "upserts/**", "format": "tsv", "header": False},
+                "deletes": {"path": "deletes/**"},
+                "names": {"path": "*.csv", "kind": "reference", "join_on": ["id", "n"]},
+            },
+            "key": "id",
+            "version_by": {"column": "day"},
+            "columns": {**COLUMNS, "n": {"type": "number", "minimum": 0, "maximum": 9}},
+            "split": {"method": "time", "by": "day"},
+            "drift": {"added": "refuse"},
+            "leaks": {"action": "fail"},
+            "limits": {"max_rows": 5},
+        }
+    )
+    assert [one.kind for one in read.sources] == ["upserts", "deletes", "reference"]
+    assert (read.sources[0].format, read.sources[0].header) == ("tsv", False)
+    assert read.sources[2].join_on == ("id", "n")
+    assert read.key == ("id",)
+    assert read.version_by == spec.VersionBy("day", "%d-%m-%Y")  # the column's own format
+    assert (read.columns[2].minimum, read.columns[2].maximum) == (0.0, 9.0)
+    assert (read.split.by, read.drift.added, read.drift.missing) == ("day", "refuse", "refuse")
+    assert (read.leaks.action, read.limits.max_rows, read.limits.max_object_mb) == ("fail", 5, None)
