@@ -12,10 +12,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from data import contract, counts, profile, results, spec, split, store
+from data import counts, profile, results, sources, spec, split, store
+from data.assemble import Assembly
 from data.errors import BadUpload
 from data.files import Source, same_spelling
 
@@ -33,6 +33,8 @@ class Prepare:
         self.s3 = store.client()
         self.spec = spec.parse(store.read_json(self.s3, args.spec_uri))
         self.sources: list[Source] = []
+        self.ignored: list[store.Drop] = []
+        self.assembly: Assembly | None = None
         self.counted = results.Tally()
         self.quarantine_uri: str | None = None
         lake, version = args.lake_uri.rstrip("/"), f"version={args.version:06d}/"
@@ -48,12 +50,12 @@ class Prepare:
         try:
             self._make_room()
             self._look()
-            rows, columns = self._judge()
-            self._count(rows)
-            self._quarantine(rows)
+            rows, others = self._judge()
+            self._count([rows, *others])
+            self._quarantine([rows, *others])
             results.usable(self.sources)
             results.enough(self.spec, self.counted)
-            self._write(rows, columns)
+            self._write(rows)
         except BadUpload as refusal:
             self._report(" ".join(str(refusal).split()))
             raise
@@ -72,80 +74,54 @@ class Prepare:
             said["removed"] = sum(store.clear(self.s3, uri) for uri in stale)
 
     def _look(self) -> None:
-        drops = store.drops(store.read_json(self.s3, self.args.objects_uri))
+        every = store.drops(store.read_json(self.s3, self.args.objects_uri))
+        self.ignored = [drop for drop in every if sources.of(self.spec, drop.key) is None]
+        drops = [drop for drop in every if drop not in self.ignored]
         with phase("look", objects=len(drops), bytes=sum(drop.size for drop in drops)) as said:
             self.sources = same_spelling(self.engine.look(drops, self.spec))
             said["refused"] = sum(source.refusal is not None for source in self.sources)
+            said["ignored"] = len(self.ignored)
+        if self.ignored and not any(drop.claimed_now for drop in drops):
+            raise BadUpload(
+                f"{self.ignored[0].key}: {sources.nobody(self.spec)}; there is nothing new to prepare"
+            )
 
-    def _judge(self) -> tuple[ir.Table, list[str]]:
-        """Every row of every usable object, typed, judged and dealt to a side; and the dataset's columns."""
+    def _judge(self) -> tuple[ir.Table, list[ir.Table]]:
+        """Every row of every usable object, typed, judged, merged and dealt to a side: the dataset's, and others."""
         good = results.usable(self.sources)
-        columns = self._columns(good)
-        with phase("judge", objects=len(good), columns=len(columns)):
-            raw = self.engine.read(good, columns)
-            judged = contract.apply(split.fingerprint(raw, self.spec), self.spec)
-            rows = self.engine.keep(split.apply(judged, self.spec), "judged")
-            rows = self._without_broken(rows)
+        self.assembly = Assembly(self.engine, self.spec, self.sources)
+        with phase("judge", objects=len(good), columns=len(self.assembly.columns.every)):
+            try:
+                rows = self.assembly.rows()
+            finally:
+                self.sources = self.assembly.found
             if self.spec.split.method == "shuffled":
                 rows = self._shuffle(rows)
-        return rows, columns
-
-    def _columns(self, good: Sequence[Source]) -> list[str]:
-        """The union of the files' columns, the spec's first.
-
-        Raises:
-            BadUpload: no file at all has a column a model should learn from: most likely a slip in the spec.
-        """
-        found = list(dict.fromkeys(name for source in good for name in source.header))
-        absent = [column.name for column in self.spec.features if column.name not in found]
-        if absent:
-            raise BadUpload(
-                f"project spec, columns: no file has {', '.join(map(repr, absent))}; the files have "
-                f"{', '.join(map(repr, found[:50]))}. Correct the spec, or drop a file that has it"
-            )
-        return list(dict.fromkeys([*self.spec.names, *found]))
-
-    def _without_broken(self, rows: ir.Table) -> ir.Table:
-        """Refuse the files that stopped being readable half-way, with all their rows."""
-        broken = {row["_source"]: row["reason"] for row in self.engine.rows(counts.broken(rows))}
-        if not broken:
-            return rows
-        self.sources = [
-            source if source.refusal else replace(source, refusal=broken.get(source.drop.key))
-            for source in self.sources
-        ]
-        return rows.filter(rows["_source"].notin(list(broken)))
+        return rows, self.assembly.others
 
     def _shuffle(self, rows: ir.Table) -> ir.Table:
         count = self.engine.rows(counts.waiting(rows))[0]["rows"]
         dealt = self.engine.small(split.shuffled(count, self.spec.split))
         return self.engine.keep(split.deal(rows, dealt), "dealt")
 
-    def _count(self, rows: ir.Table) -> None:
+    def _count(self, tables: Sequence[ir.Table]) -> None:
         with phase("count") as said:
-            classes = counts.classes(rows, self.spec) if self.spec.classification else None
+            classes = counts.classes(tables[0], self.spec) if self.spec.classification else None
             self.counted = results.tally(
-                self.engine.rows(counts.sides(rows)),
+                (row for table in tables for row in self.engine.rows(counts.sides(table))),
                 self.engine.rows(classes) if classes is not None else (),
-                self.engine.rows(counts.faults(rows)),
+                (row for table in tables for row in self.engine.rows(counts.faults(table))),
             )
             self.sources = results.judge(self.sources, self.counted)
             said.update(self.counted.rows)
 
-    def _quarantine(self, rows: ir.Table) -> None:
+    def _quarantine(self, tables: Sequence[ir.Table]) -> None:
         """Also when the run is refused: the rows that were not good enough are what the user must see then."""
         if not self.counted.rows["quarantined"]:
             return
-        bad = rows.filter(rows["_side"] == "quarantined")
-        first = bad["_faults"][0]
+        bad = [counts.refused(table) for table in tables]
         with phase("quarantine", rows=self.counted.rows["quarantined"]):
-            self.engine.write(
-                bad.select(
-                    "_row", "_source", number=bad["_number"], column=first["column"], value=first["value"],
-                    reason=first["reason"], faults=bad["_faults"], record=bad["_record"], text=bad["_text"],
-                ),
-                self.refused_uri,
-            )  # fmt: skip
+            self.engine.write(bad[0].union(*bad[1:]) if bad[1:] else bad[0], self.refused_uri)
         self.quarantine_uri = self.refused_uri
         if self.args.database:
             from data import catalog  # noqa: PLC0415  only when there is a catalog
@@ -153,9 +129,10 @@ class Prepare:
             lake = self.refused_uri.rpartition("quarantine/")[0]
             catalog.quarantine(self.args.database, self.spec.project, self.args.version, lake)
 
-    def _write(self, rows: ir.Table, columns: Sequence[str]) -> None:
+    def _write(self, rows: ir.Table) -> None:
         """The splits, the profile, and last dataset.json: a version without it is not whole."""
-        for side in results.ROWS[:-1]:
+        columns = self.assembly.columns.every if self.assembly else ()
+        for side in results.WRITTEN:
             with phase("write", side=side, rows=self.counted.rows[side]):
                 table = rows.filter(rows["_side"] == side)
                 table = table.order_by("_position" if "_position" in table.columns else "_row")
@@ -172,7 +149,7 @@ class Prepare:
                 said["table"] = catalog.point(self.args.database, document, self.dataset_uri)
 
     def _profile(self, rows: ir.Table, columns: Sequence[str]) -> dict[str, Any]:
-        good = rows.filter(rows["_side"] != "quarantined")
+        good = rows.filter(rows["_side"].isin(results.WRITTEN))
         exact = sum(self.counted.rows.values()) <= profile.EXACT_UP_TO
         measured = self.engine.rows(profile.measures(good, columns, exact=exact))[0]
         top = [row for query in profile.tops(good, columns) for row in self.engine.rows(query)]
@@ -186,10 +163,9 @@ class Prepare:
 
     def _report(self, reason: str | None) -> None:
         document = results.result(
-            project=self.spec.project,
-            run=self.args.run,
-            version=self.args.version,
-            sources=self.sources,
+            {"project": self.spec.project, "run": self.args.run, "version": self.args.version},
+            objects=results.verdicts(self.spec, self.sources, self.ignored, self.counted),
+            unmatched=self.assembly.unmatched if self.assembly else (),
             counted=self.counted,
             reason=reason,
             dataset_uri=None if reason else self.dataset_uri,

@@ -19,14 +19,14 @@ from collections.abc import Mapping, Sequence
 import ibis
 import ibis.expr.types as ir
 
-from data import dates
+from data import dates, merge
 from data.spec import Column, Spec
 
 FAULT = "struct<column: string, value: string, reason: string>"
 LONGEST_VALUE = 200  # characters of a value quoted in a fault; the whole of it is in the quarantined record
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _LARGEST = 1.7976931348623157e308
-BOOKKEEPING = frozenset({"_row", "_source", "_number", "_problem", "_text", "_digest"})
+BOOKKEEPING = frozenset({"_row", "_source", "_number", "_problem", "_text", "_digest", *merge.STAMPS})
 EMPTY = ("N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "<NA>")
 _VERBATIM = frozenset({"text", "ignore"})
 
@@ -123,7 +123,20 @@ def _faults(typed: ir.Table, spec: Spec) -> ir.ArrayValue:
         if reason:
             wrong = present.notnull() & value.isnull()
             found.append(_fault(column.name, typed[column.name], ibis.literal(reason), sound & wrong))
-    return ibis.array(found).filter(lambda fault: fault.notnull())
+    return ibis.array([*found, *_undated(typed, spec, sound)]).filter(lambda fault: fault.notnull())
+
+
+def _undated(typed: ir.Table, spec: Spec, sound: ir.BooleanValue) -> list[ir.StructValue]:
+    """A version date that is none: the row cannot be told from a newer or an older one (data/merge.py)."""
+    by = spec.version_by
+    if by is None or merge.VERSION not in typed.columns:
+        return []
+    place, column = next((place, one) for place, one in enumerate(spec.columns) if one.name == by.column)
+    if (column.role, column.format) == ("date", by.format):
+        return []  # a fault of the column already
+    wrong = sound & typed[_given(place)].notnull() & typed[merge.VERSION].isnull()
+    said = f"is not a version date {f'of the format {by.format}' if by.format else 'as of ISO 8601 (2022-03-21)'}"
+    return [_fault(by.column, typed[by.column], ibis.literal(said), wrong)]
 
 
 def _reason(column: Column, spec: Spec) -> str | None:

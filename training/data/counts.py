@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ibis.expr.types as ir
 
+from data import merge
 from data.spec import Spec
 from data.split import LABELLED, SIDES
+
+SAMPLE = 10  # keys without a partner that are named
 
 
 def sides(rows: ir.Table) -> ir.Table:
@@ -15,7 +18,8 @@ def sides(rows: ir.Table) -> ir.Table:
 
 def classes(rows: ir.Table, spec: Spec) -> ir.Table:
     """`target`, `_side`, `rows` of the good labelled rows."""
-    labelled = rows.filter(rows["_side"].isin(SIDES)).mutate(target=rows[spec.label.name])
+    # Not mutate(): to an engine, `target` and a label that is called `Target` are one column.
+    labelled = rows.filter(rows["_side"].isin(SIDES)).select("_side", target=spec.label.name)
     return labelled.group_by("target", "_side").aggregate(rows=_number)
 
 
@@ -24,6 +28,16 @@ def faults(rows: ir.Table) -> ir.Table:
     bad = rows.filter(rows["_side"] == "quarantined").select("_source", fault=rows["_faults"].unnest())
     bad = bad.select("_source", column=bad["fault"]["column"], reason=bad["fault"]["reason"])
     return bad.group_by("_source", "column", "reason").aggregate(rows=_number)
+
+
+def refused(rows: ir.Table) -> ir.Table:
+    """The quarantine: one row for each refused row, with its first fault in columns of their own."""
+    bad = rows.filter(rows["_side"] == "quarantined")
+    first = bad["_faults"][0]
+    return bad.select(
+        "_row", "_source", number=bad["_number"], column=first["column"], value=first["value"],
+        reason=first["reason"], faults=bad["_faults"], record=bad["_record"], text=bad["_text"],
+    )  # fmt: skip
 
 
 def broken(rows: ir.Table) -> ir.Table:
@@ -35,6 +49,17 @@ def broken(rows: ir.Table) -> ir.Table:
 def waiting(rows: ir.Table) -> ir.Table:
     """`rows`: how many the shuffle has yet to deal out."""
     return rows.filter(rows["_side"] == LABELLED).aggregate(rows=_number)
+
+
+def lost(rows: ir.Table, place: int) -> ir.Table:
+    """`rows`: how many have no partner in a reference."""
+    return rows.filter(rows[merge.LOST_BY] == place).aggregate(rows=_number)
+
+
+def lost_keys(rows: ir.Table, place: int) -> ir.Table:
+    """`key`: the first of the keys a reference lacks."""
+    keys = rows.filter(rows[merge.LOST_BY] == place).select(key=rows[merge.LOST]).distinct()
+    return keys.order_by("key").limit(SAMPLE)
 
 
 def _number(table: ir.Table) -> ir.IntegerScalar:

@@ -7,3 +7,7 @@ class BadUpload(Exception):
 
 class RefusedObject(Exception):
     """One object cannot be used; the others go on. The message is the object's verdict."""
+
+
+class NoRows(RefusedObject):
+    """There is nothing in the file but, at most, a header: no fault of a file of deletes."""

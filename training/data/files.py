@@ -11,21 +11,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from data import store, text
+from data import sources, store, text
 from data.dialect import NO_DIALECT, Dialect, sniff
-from data.errors import RefusedObject
-from data.spec import Spec
+from data.errors import NoRows, RefusedObject
+from data.spec import SourceRule, Spec
 
 SAMPLE = 1 << 20  # bytes of a file its dialect is guessed from
 RESERVED = re.compile(
-    r"_(row|source|number|problem|text|digest|faults|record|side|position|dealt|(given|value)_\d+)",
+    r"_(row|source|number|problem|text|digest|faults|record|side|position|dealt|(given|value)_\d+|merge_\w+)",
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True)
 class Source:
-    """An object that was looked at: readable as `dialect` says, with its columns' names, or refused with a reason."""
+    """An object that was looked at: readable as `dialect` says, with its columns' names, or refused with a reason.
+
+    Without a header and without a refusal it is a file of deletes that has none.
+    """
 
     drop: store.Drop
     path: str = ""
@@ -37,14 +40,16 @@ class Source:
 def check(s3: Any, drop: store.Drop, folder: str, spec: Spec) -> Source:
     """Fetch one object into a folder and judge it. Never raises for what is in the object."""
     path = os.path.join(folder, f"{drop.ordinal}.csv")
+    rule = sources.rule(spec, drop.key)
     try:
         fetch(s3, drop, path)
         dialect = _dialect(path, spec)
-        header = _header(dialect, spec)
+        header = _header(dialect, spec, rule)
     except RefusedObject as refusal:
         if os.path.exists(path):
             os.unlink(path)
-        return Source(drop, refusal=str(refusal))
+        nothing = isinstance(refusal, NoRows) and rule.kind == "deletes"
+        return Source(drop, refusal=None if nothing else str(refusal))
     return Source(drop, path, dialect, header)
 
 
@@ -79,7 +84,7 @@ def fetch(s3: Any, drop: store.Drop, path: str) -> None:
         for chunk in text.checked(counted(opened.chunks)):
             file.write(chunk)
     if size == 0:
-        raise RefusedObject("the file is empty; drop one with a header line and rows")
+        raise NoRows("the file is empty; drop one with a header line and rows")
     if size != drop.size:
         raise RefusedObject(f"{size} bytes arrived where {drop.size} were announced; drop it again")
     if opened.md5 and digest.hexdigest() != opened.md5:
@@ -94,25 +99,20 @@ def _dialect(path: str, spec: Spec) -> Dialect:
         whole = not file.read(1)
     found = sniff(head.decode("utf-8-sig", errors="ignore"), whole=whole, known=spec.names)
     if found is None:
-        raise RefusedObject("the file holds only blank lines; drop one with a header line and rows")
+        raise NoRows("the file holds only blank lines; drop one with a header line and rows")
     if found.rows_seen == 0 and whole:
-        raise RefusedObject("there is a header line and no row below it; drop a file with rows")
+        raise NoRows("there is a header line and no row below it; drop a file with rows")
     return found
 
 
-def _header(dialect: Dialect, spec: Spec) -> tuple[str, ...]:
+def _header(dialect: Dialect, spec: Spec, rule: SourceRule) -> tuple[str, ...]:
     """The names of the columns, spelt as in the spec; a column without a name is called after its place."""
     spelling = {name.lower(): name for name in spec.names}
     header = tuple(name.strip() or f"column_{place}" for place, name in enumerate(dialect.header, 1))
     header = tuple(spelling.get(name.lower(), name) for name in header)
-    rules = (
-        _twice(header),
-        _reserved(header),
-        _target(header, spec),
-        _required(header, spec),
-        _features(header, spec),
-    )
-    for problem in rules:
+    of_rows = (_target, _required, _features) if rule.kind == "upserts" else ()
+    rules = (_twice(header), _reserved(header), *(of_row(header, spec) for of_row in of_rows))
+    for problem in (*rules, _serves(header, spec, rule)):
         if problem:
             raise RefusedObject(problem)
     return header
@@ -134,11 +134,25 @@ def _reserved(header: Sequence[str]) -> str | None:
     )
 
 
+def _serves(header: Sequence[str], spec: Spec, rule: SourceRule) -> str | None:
+    """A file of deletes is its keys, a reference what it is joined on: whatever else they have or lack."""
+    if rule.kind == "upserts":
+        return None
+    missing = [name for name in sources.must_have(rule, spec) if name not in header]
+    return (
+        _missing("key column" if rule.kind == "deletes" else "join column", missing, header)
+        if missing
+        else None
+    )
+
+
 def _target(header: Sequence[str], spec: Spec) -> str | None:
     return None if spec.label.name in header else _missing("target column", [spec.label.name], header)
 
 
 def _required(header: Sequence[str], spec: Spec) -> str | None:
+    if any(one.kind == "reference" for one in spec.sources):
+        return None  # a reference may bring it; where none does, the rows say so
     missing = [column.name for column in spec.columns if column.required and column.name not in header]
     return _missing("required column", missing, header) if missing else None
 

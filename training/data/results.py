@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from data import merge, sources
 from data.errors import BadUpload
 from data.files import Source
-from data.spec import Column, Spec
+from data.spec import Column, SourceRule, Spec
 from data.split import SIDES
+from data.store import Drop
 
-ROWS = (*SIDES, "unlabelled", "quarantined")
+WRITTEN = (*SIDES, "unlabelled")
+ROWS = (*WRITTEN, "quarantined", *merge.FATES)
 Counts = dict[str, int]
 
 
@@ -42,7 +45,8 @@ def tally(
     """Gather the small results of the counting queries."""
     result = Tally()
     for row in sides:
-        result.sources.setdefault(row["_source"], {})[row["_side"]] = row["rows"]
+        counted = result.sources.setdefault(row["_source"], {})
+        counted[row["_side"]] = counted.get(row["_side"], 0) + row["rows"]
     for row in sorted(classes, key=lambda row: str(row["target"])):
         result.classes.setdefault(row["target"], {})[row["_side"]] = row["rows"]
     for row in sorted(faults, key=lambda row: (-row["rows"], row["column"], row["reason"])):
@@ -51,14 +55,15 @@ def tally(
     return result
 
 
-def judge(sources: Sequence[Source], counted: Tally) -> list[Source]:
+def judge(found: Sequence[Source], counted: Tally) -> list[Source]:
     """Refuse an object of which no row is good, saying what is wrong most often."""
-    return [_judged(source, counted) for source in sources]
+    return [_judged(source, counted) for source in found]
 
 
 def _judged(source: Source, counted: Tally) -> Source:
     counts = counted.sources.get(source.drop.key, {})
-    if source.refusal or any(counts.get(side) for side in (*SIDES, "unlabelled")):
+    empty_deletes = not source.header  # data/files.py refuses every other file without rows
+    if source.refusal or empty_deletes or any(rows for side, rows in counts.items() if side != "quarantined"):
         return source
     bad = counts.get("quarantined", 0)
     reasons = "; ".join(counted.faults.get(source.drop.key, ["it has no rows"])[:3])
@@ -67,19 +72,19 @@ def _judged(source: Source, counted: Tally) -> Source:
     )
 
 
-def usable(sources: Sequence[Source]) -> list[Source]:
+def usable(found: Sequence[Source]) -> list[Source]:
     """The sources that are not refused.
 
     Raises:
         BadUpload: none of those that are new is among them.
     """
-    new = [source for source in sources if source.drop.claimed_now]
+    new = [source for source in found if source.drop.claimed_now]
     if new and all(source.refusal for source in new):
         first = f"{new[0].drop.key}: {new[0].refusal}"
         raise BadUpload(
             first if len(new) == 1 else f"none of the {len(new)} new objects can be used. {first}"
         )
-    good = [source for source in sources if not source.refusal]
+    good = [source for source in found if not source.refusal]
     if not good:
         raise BadUpload("none of the project's objects can be used; drop a file")
     return good
@@ -92,7 +97,7 @@ def enough(spec: Spec, counted: Tally) -> None:
         BadUpload: with the counts.
     """
     rows = counted.rows
-    said = ", ".join(f"{side} {rows[side]}" for side in ROWS)
+    said = ", ".join(f"{side} {rows[side]}" for side in ROWS if rows[side] or side not in merge.FATES)
     if counted.labelled < spec.min_rows:
         raise BadUpload(
             f"{counted.labelled} good labelled rows, min_rows is {spec.min_rows} ({said}){_mostly(counted)}; "
@@ -141,23 +146,30 @@ def described(spec: Spec, columns: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def result(
-    *, project: str, run: str, version: int, sources: Sequence[Source], counted: Tally, reason: str | None,
-    dataset_uri: str | None, quarantine_uri: str | None,
+    head: Mapping[str, Any], *, objects: Sequence[Mapping[str, Any]], counted: Tally,
+    unmatched: Sequence[Mapping[str, Any]], reason: str | None, dataset_uri: str | None, quarantine_uri: str | None,
 ) -> dict[str, Any]:  # fmt: skip
     """prepare.json. With a reason the outcome is refused; an object that is good by itself is prepared all the same:
     its rows wait for the next run.
     """
     return {
-        "project": project,
-        "run": run,
-        "version": version,
+        **head,
         "outcome": "refused" if reason else "prepared",
         "reason": reason,
-        "objects": [_verdict(source, counted.sources.get(source.drop.key, {})) for source in sources],
+        "objects": list(objects),
         "rows": counted.rows,
+        "unmatched": list(unmatched),
         "dataset_uri": dataset_uri,
         "quarantine_uri": quarantine_uri,
     }
+
+
+def verdicts(
+    spec: Spec, found: Sequence[Source], ignored: Sequence[Drop], counted: Tally
+) -> list[dict[str, Any]]:
+    """What became of each object: those looked at, then those no source takes."""
+    looked_at = [_verdict(source, counted.sources.get(source.drop.key, {})) for source in found]
+    return [*looked_at, *(_ignored(drop, spec) for drop in ignored)]
 
 
 def _verdict(source: Source, counts: Counts) -> dict[str, Any]:
@@ -170,5 +182,21 @@ def _verdict(source: Source, counts: Counts) -> dict[str, Any]:
             "good": sum(counts.get(side, 0) for side in SIDES),
             "refused": counts.get("quarantined", 0),
             "unlabelled": counts.get("unlabelled", 0),
+            **{side: counts.get(side, 0) for side in merge.FATES},
         },
+    }
+
+
+def _ignored(drop: Drop, spec: Spec) -> dict[str, Any]:
+    reason = sources.nobody(spec)
+    return {"key": drop.key, "etag": drop.etag, "verdict": "ignored", "reason": reason, "rows": {}}
+
+
+def unmatched(rule: SourceRule, rows: int, keys: Sequence[str]) -> dict[str, Any]:
+    """What a reference had no partner for: how many rows, and the first of their keys, as in `join_on`."""
+    return {
+        "source": rule.name,
+        "join_on": list(rule.join_on),
+        "rows": rows,
+        "keys": [key.split(merge.UNIT) for key in keys],
     }

@@ -6,7 +6,7 @@ The document was checked against `statemachine/contracts/project.schema.json` wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from data.errors import BadUpload
@@ -148,16 +148,19 @@ def parse(document: Mapping[str, Any]) -> Spec:
         raise BadUpload(
             f"project spec, columns: exactly one must be the label, these are: {labels or 'none'}"
         )
+    key, version_by = _names(document.get("key")), _version_by(document.get("version_by"), columns)
+    identity = {*key, *([version_by.column] if version_by else ())}
     return Spec(
         project=document["project"],
         task=document["task"],
-        columns=columns,
+        # A row without its key or its version date is nobody's version.
+        columns=tuple(replace(one, required=one.required or one.name in identity) for one in columns),
         labels=tuple(str(label).strip() for label in document.get("labels") or ()),
         min_rows=int(document.get("min_rows", 20)),
         split=_split(document.get("split") or {}, columns),
         sources=_sources(document.get("sources") or {}),
-        key=_names(document.get("key")),
-        version_by=_version_by(document.get("version_by"), columns),
+        key=key,
+        version_by=version_by,
         drop_duplicates=bool(document.get("drop_duplicates", False)),
         drift=Drift(**(document.get("drift") or {})),
         leaks=Leaks(**(document.get("leaks") or {})),
