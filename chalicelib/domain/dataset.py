@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chalicelib.domain.ledger import CLAIMED, PENDING, PREPARED, REFUSED, Move, ObjectRecord
+from chalicelib.domain.ledger import CLAIMED, IGNORED, PENDING, PREPARED, REFUSED, Move, ObjectRecord
 from chalicelib.domain.upload import order
 
 NOT_ITS_FAULT = "the run ended before it was prepared: {reason}"
+
+_VERDICTS = {REFUSED: REFUSED, IGNORED: IGNORED}
 
 
 def live(records: Iterable[ObjectRecord], run: str) -> list[ObjectRecord]:
@@ -65,7 +67,7 @@ def settlements(
 
 
 def _settled(record: ObjectRecord, word: Mapping[str, Any], run: str, at: str) -> ObjectRecord | None:
-    verdict = REFUSED if word["verdict"] == REFUSED else PREPARED
+    verdict = _VERDICTS.get(word["verdict"], PREPARED)
     rows = dict(word.get("rows") or {})
     if record.verdict == verdict and record.rows == rows:
         return None

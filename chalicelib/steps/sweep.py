@@ -80,9 +80,10 @@ def _give_up(lease: Lease, status: str, ports: Ports) -> str:
 
 
 def _adopt(project: str, ports: Ports) -> int:
-    """Uploads that came before their project."""
+    """Uploads that came before their project; those a run had no source for wait for another spec."""
     at = ports.clock.now().isoformat()
-    early = [record for record in ports.ledger.objects(project) if record.verdict == IGNORED]
+    ignored = [record for record in ports.ledger.objects(project) if record.verdict == IGNORED]
+    early = [record for record in ignored if record.run is None]
     return len(ports.ledger.move([Move(r, r.becomes(PENDING, at=at)) for r in early]))
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.dataset import settlements
-from chalicelib.domain.ledger import CLAIMED, PREPARED, REFUSED
+from chalicelib.domain.dataset import live, settlements
+from chalicelib.domain.ledger import CLAIMED, IGNORED, PREPARED, REFUSED
 from tests import builders
 
 COUNTED = {"good": 12, "refused": 1, "unlabelled": 0}
@@ -43,3 +43,13 @@ def test_a_refused_run_still_settles_what_it_claimed() -> None:
     record = replace(builders.a_record(verdict=CLAIMED), run="churn-0002-b")
     assert _settled(record, _word(record, REFUSED, NOTHING), REFUSED) == [(REFUSED, NOTHING)]
     assert _settled(record, _word(record, PREPARED, COUNTED), REFUSED) == [(PREPARED, COUNTED)]
+
+
+@pytest.mark.parametrize("before", [CLAIMED, PREPARED])
+@pytest.mark.parametrize("outcome", [PREPARED, REFUSED])
+def test_what_no_source_takes_is_ignored_and_no_longer_part_of_the_dataset(before: str, outcome: str) -> None:
+    """Also an upload that was part of it until the spec named its sources."""
+    record = replace(builders.a_record(verdict=before), run="churn-0002-b")
+    assert _settled(record, _word(record, IGNORED, {}), outcome) == [(IGNORED, {})]
+    ignored = replace(record, verdict=IGNORED)
+    assert live([ignored], "churn-0002-b") == []
