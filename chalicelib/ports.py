@@ -111,6 +111,9 @@ class Documents(Protocol):
     def listing(self, prefix: str) -> Iterable[Listed]:
         """Objects of the bucket below a prefix, by key."""
 
+    def remove(self, keys: Sequence[str]) -> None:
+        """Delete objects of the bucket, in this order; those that are not there are no trouble."""
+
 
 class Workflow(Protocol):
     """Executions of the state machine, by name."""

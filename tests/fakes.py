@@ -187,6 +187,11 @@ class FakeDocuments:
     def listing(self, prefix: str) -> Iterable[Listed]:
         return [one for one in self.listed if one.key.startswith(prefix)]
 
+    def remove(self, keys: Sequence[str]) -> None:
+        if self.trouble:
+            raise self.trouble
+        self.listed = [one for one in self.listed if one.key not in keys]
+
 
 class FakeWorkflow:
     """Executions by name; a test moves them on by hand."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters.aws import calling, code_of, translated
-from chalicelib.errors import JobFailed
+from chalicelib.errors import AwsTrouble, JobFailed
 from chalicelib.ports import Listed
+
+_MOST_DELETED = 1000
 
 
 class S3Documents:
@@ -50,6 +52,20 @@ class S3Documents:
             for page in pages:
                 for one in page.get("Contents", []):
                     yield Listed(one["Key"], one["ETag"].strip('"'), int(one["Size"]), one["LastModified"])
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Delete objects, as many in a request as S3 takes."""
+        for start in range(0, len(keys), _MOST_DELETED):
+            batch = [{"Key": key} for key in keys[start : start + _MOST_DELETED]]
+            with calling(f"s3://{self._bucket}/{batch[0]['Key']}"):
+                answer = self._client.delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True}
+                )
+            for failed in answer.get("Errors", [])[:1]:
+                where = f"s3://{self._bucket}/{failed['Key']}"
+                raise AwsTrouble(
+                    where, f"not deleted: {failed.get('Message') or failed['Code']}", "Try again later."
+                )
 
 
 def _parts(uri: str) -> tuple[str, str]:

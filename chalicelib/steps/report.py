@@ -10,11 +10,12 @@ from typing import Any
 
 from chalicelib.domain import run as runs
 from chalicelib.domain.dataset import settlements
-from chalicelib.domain.ledger import PENDING, Move
+from chalicelib.domain.ledger import PENDING, PREPARED, Move
 from chalicelib.domain.run import Lease, Outcome, RunEnded, RunRecord, outcome
 from chalicelib.errors import LeaseLost, PipelineError
 from chalicelib.observability import note
 from chalicelib.ports import Ports
+from chalicelib.steps.expire import expire
 
 
 def run(command: RunEnded, ports: Ports) -> dict[str, Any]:
@@ -36,6 +37,8 @@ def run(command: RunEnded, ports: Ports) -> dict[str, Any]:
     record = _record(command, lease, ended, moved, ports)
     _enter(record, prepared, ports)
     told = _tell(record, ports)
+    if (prepared or {}).get("outcome") == PREPARED:
+        expire(command.project, ports)
     ports.ledger.release(lease)
     following = None if _never_claimed(command, ended) else ports.launcher.when_waiting(command.project)
     return {

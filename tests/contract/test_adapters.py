@@ -53,6 +53,18 @@ def test_what_is_not_json_is_a_failed_job(client: Clients, bucket: str) -> None:
         S3Documents(client("s3"), bucket).read(f"s3://{bucket}/x.json")
 
 
+def test_what_is_removed_is_gone_however_much_it_is(client: Clients, bucket: str) -> None:
+    """More than one request's worth; what is not there is no trouble."""
+    documents = S3Documents(client("s3"), bucket)
+    for name in ("a", "b+ö"):
+        documents.write(f"s3://{bucket}/lake/{name}", {})
+    documents.remove(["lake/a", *(f"lake/absent-{place}" for place in range(1000))])
+    assert [one.key for one in documents.listing("lake/")] == ["lake/b+ö"]
+    documents.remove(["lake/b+ö"])
+    documents.remove([])
+    assert list(documents.listing("lake/")) == []
+
+
 def test_a_listing_shows_what_an_event_would(client: Clients, bucket: str) -> None:
     put = client("s3").put_object(Bucket=bucket, Key="drop/churn/a b+ö#.csv", Body=b"123")
     client("s3").put_object(Bucket=bucket, Key="drop/churner/x.csv", Body=b"123")
