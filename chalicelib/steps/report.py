@@ -1,5 +1,6 @@
-"""Report: close a run on every path. Settle each upload's verdict, keep the record, give notice, give the lease
-back, and only then look whether uploads wait for the next run. Reporting twice changes nothing and tells once.
+"""Report: close a run on every path. Settle each upload's verdict, keep the record, give notice, let old versions
+go, give the lease back, and only then look whether uploads wait for the next run. Reporting twice changes nothing and
+tells once.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from chalicelib.domain import run as runs
 from chalicelib.domain.dataset import settlements
 from chalicelib.domain.ledger import PENDING, PREPARED, Move
 from chalicelib.domain.run import Lease, Outcome, RunEnded, RunRecord, outcome
+from chalicelib.domain.versions import expired, in_use
 from chalicelib.errors import LeaseLost, PipelineError
 from chalicelib.observability import note
 from chalicelib.ports import Ports
-from chalicelib.steps.expire import expire
 
 
 def run(command: RunEnded, ports: Ports) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def run(command: RunEnded, ports: Ports) -> dict[str, Any]:
     _enter(record, prepared, ports)
     told = _tell(record, ports)
     if (prepared or {}).get("outcome") == PREPARED:
-        expire(command.project, ports)
+        _expire(command.project, ports)
     ports.ledger.release(lease)
     following = None if _never_claimed(command, ended) else ports.launcher.when_waiting(command.project)
     return {
@@ -137,6 +138,25 @@ def _tell(record: RunRecord, ports: Ports) -> str:
         return f"not sent: {error}"
     ports.ledger.put_run(replace(record, noticed=True))
     return "sent"
+
+
+def _expire(project: str, ports: Ports) -> None:
+    """Let old versions go as the project's keep_versions says. The lease is held, so no run is reading them.
+
+    What cannot be removed now is tried again when the next run ends; a run does not fail over it.
+    """
+    keep = (ports.ledger.project(project) or {}).get("keep_versions")
+    if not keep:
+        return
+    try:
+        listings = (ports.documents.listing(f"lake/{project}/{area}/") for area in ("prepared", "quarantine"))
+        keys = [one.key for listing in listings for one in listing]
+        gone = expired(keys, keep, in_use(ports.ledger.runs(project), ports.ledger.champion(project)))
+        ports.documents.remove(gone)
+    except PipelineError as error:
+        note(expired=f"failed: {error}")
+    else:
+        note(expired=len(gone))
 
 
 def _subject(record: RunRecord) -> str:
