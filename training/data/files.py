@@ -151,16 +151,20 @@ def _target(header: Sequence[str], spec: Spec) -> str | None:
 
 
 def _required(header: Sequence[str], spec: Spec) -> str | None:
-    if any(one.kind == "reference" for one in spec.sources):
+    if _joined(spec):
         return None  # a reference may bring it; where none does, the rows say so
     missing = [column.name for column in spec.columns if column.required and column.name not in header]
     return _missing("required column", missing, header) if missing else None
 
 
 def _features(header: Sequence[str], spec: Spec) -> str | None:
-    if any(column.name in header for column in spec.features):
+    if _joined(spec) or any(column.name in header for column in spec.features):
         return None
     return _missing("any column to learn from:", [column.name for column in spec.features], header)
+
+
+def _joined(spec: Spec) -> bool:
+    return any(one.kind == "reference" for one in spec.sources)
 
 
 def _missing(what: str, missing: Sequence[str], header: Sequence[str]) -> str:
