@@ -121,3 +121,18 @@ def test_a_reference_that_comes_last_is_waited_for(job: Job, files: dict[str, by
     assert "source 'entities' has no usable file yet" in outcome.stderr
     assert outcome.verdicts["notes.csv"]["verdict"] == "ignored"
     assert "no source of the project takes it" in outcome.verdicts["notes.csv"]["reason"]
+
+
+@pytest.mark.slow
+def test_both_engines_merge_alike(job: Job, files: dict[str, bytes]) -> None:
+    pytest.importorskip("pyspark", reason="pyspark is not installed: it is Glue's, and needs Java")
+    bodies = {name: files[name] for name in (GONE2, DAY1, MAPPER, DAY2, NONE1)}
+    made = [
+        job.run(SPEC, job.objects("tweets", bodies), "--engine", engine) for engine in ("duckdb", "spark")
+    ]
+    assert [outcome.status for outcome in made] == [0, 0], made[1].stderr
+    assert made[0].result is not None
+    assert made[1].result is not None
+    for part in ("objects", "rows", "unmatched"):
+        assert made[0].result[part] == made[1].result[part]
+    assert table(made[0]) == table(made[1])
