@@ -73,7 +73,7 @@ def complete(spec: Spec) -> dict[str, Any]:
     return {
         **spec,
         "sources": sources(spec),
-        "key": key(spec),
+        **({"key": key(spec)} if "key" in spec else {}),
         "columns": {name: column(value) for name, value in spec["columns"].items()},
         "min_rows": spec.get("min_rows", 20),
         "split": split,

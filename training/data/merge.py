@@ -126,9 +126,9 @@ def fated(rows: ir.Table, found: ir.Table | None = None) -> ir.Table:
     """Add `_merge_fate`, null for a row that stays."""
     if found is None:
         return rows.mutate(**{FATE: ibis.null("string")})
-    return rows.left_join(found.select(_fated="_row", **{FATE: found[FATE]}), [("_row", "_fated")]).drop(
-        "_fated"
-    )
+    return rows.left_join(
+        found.select(_merge_fated="_row", **{FATE: found[FATE]}), [("_row", "_merge_fated")]
+    ).drop("_merge_fated")
 
 
 def standing(rows: ir.Table) -> ir.Table:
@@ -145,10 +145,14 @@ def match(rows: ir.Table, place: int, reference: ir.Table, adds: Sequence[str]) 
         reference: its `standing` rows
         adds: its columns that the rows are to have
     """
-    theirs = reference.select(*adds, _partner=reference[KEY])
-    joined = rows.mutate(_join=rows[JOINS][place]).left_join(theirs, [("_join", "_partner")]).view()
-    alone = joined[FATE].isnull() & joined["_partner"].isnull() & (joined["_faults"].length() == 0)
-    lost: dict[str, ir.Value] = {LOST: joined["_join"].fill_null(""), LOST_BY: ibis.literal(place)}
+    theirs = reference.select(*adds, _merge_partner=reference[KEY])
+    joined = (
+        rows.mutate(_merge_join=rows[JOINS][place])
+        .left_join(theirs, [("_merge_join", "_merge_partner")])
+        .view()
+    )
+    alone = joined[FATE].isnull() & joined["_merge_partner"].isnull() & (joined["_faults"].length() == 0)
+    lost: dict[str, ir.Value] = {LOST: joined["_merge_join"].fill_null(""), LOST_BY: ibis.literal(place)}
     changed = {name: ibis.cases((alone, value)) for name, value in lost.items()}
     if LOST in rows.columns:  # by an earlier reference
         changed = {name: joined[name].coalesce(value) for name, value in changed.items()}

@@ -93,7 +93,7 @@ def test_what_a_spec_leaves_out_changes_nothing() -> None:
     """One source of all files, no key, and the policies of a project that says nothing of them."""
     whole = complete(builders.a_spec())
     assert whole["sources"] == {"data": {"path": "**", "kind": "upserts", "format": "auto", "header": True}}
-    assert (whole["key"], "version_by" in whole, "keep_versions" in whole) == ([], False, False)
+    assert not {"key", "version_by", "keep_versions", "limits"} & set(whole)
     assert whole["drift"] == {
         "added": "accept",
         "missing": "refuse",
@@ -108,3 +108,10 @@ def test_a_source_named_deletes_is_one_and_a_key_is_a_list() -> None:
     whole = complete(builders.a_spec(key="age", sources=sources))
     assert [one["kind"] for one in whole["sources"].values()] == ["upserts", "deletes"]
     assert whole["key"] == ["age"]
+
+
+def test_a_complete_spec_is_still_a_spec() -> None:
+    """What a run keeps can be stored again as it is."""
+    every = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "examples").glob("*/project.yaml"))]
+    for spec in (builders.a_spec(), *every):
+        assert spec_faults(complete(spec), spec["project"]) == []
