@@ -174,6 +174,7 @@ class FakeDocuments:
         self.texts: dict[str, str] = {}
         self.listed: list[Listed] = []
         self.trouble: PipelineError | None = None
+        self.trouble_removing: PipelineError | None = None
 
     def read(self, uri: str) -> dict[str, Any] | None:
         text = self.texts.get(uri)
@@ -188,8 +189,8 @@ class FakeDocuments:
         return [one for one in self.listed if one.key.startswith(prefix)]
 
     def remove(self, keys: Sequence[str]) -> None:
-        if self.trouble:
-            raise self.trouble
+        if self.trouble_removing:
+            raise self.trouble_removing
         self.listed = [one for one in self.listed if one.key not in keys]
 
 

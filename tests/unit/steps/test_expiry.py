@@ -62,9 +62,9 @@ def test_what_the_policy_does_not_keep_goes_but_never_what_a_model_was_trained_w
 def test_a_run_does_not_fail_over_what_cannot_be_removed(ports: FakePorts, machine: Machine) -> None:
     make(ports, machine, 1, **UNREGISTERED)
     keep(ports, 1)
-    ports.documents.trouble = TROUBLE
+    ports.documents.trouble_removing = TROUBLE
     assert make(ports, machine, 2, **UNREGISTERED) == "refused"
     assert (versions(ports), ports.ledger.lease("churn")) == ({1, 2}, None)
-    ports.documents.trouble = None
+    ports.documents.trouble_removing = None
     make(ports, machine, 3, **UNREGISTERED)
     assert versions(ports) == {3}
