@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 
 from tests import builders
 from tests.fakes import FakePorts, Machine
+
+settings.register_profile("any machine", deadline=None)  # no test fails because a machine is slow
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
