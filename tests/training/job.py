@@ -68,6 +68,7 @@ class Job:
     bucket: str
     environment: Mapping[str, str]
     python: str = sys.executable
+    timeout: int = 300  # seconds, until a run is given up for hung
 
     def objects(
         self, project: str, files: Mapping[str, bytes], old: Sequence[str] = ()
@@ -119,7 +120,7 @@ class Job:
         command += [word for name, value in arguments.items() for word in (f"--{name}", value)]
         command += extra
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+            command, env=self.environment, capture_output=True, text=True, timeout=self.timeout, check=False
         )
         return Outcome(
             done.returncode, done.stdout, done.stderr, self._result(run), self.bucket, lake, version, self.s3

@@ -33,13 +33,16 @@ class Dialect:
 NO_DIALECT = Dialect(",", True, (), 0, 0, 0.0)  # of an object that was refused before it had one
 
 
-def sniff(sample: str, *, whole: bool, known: Collection[str] = ()) -> Dialect | None:
+def sniff(
+    sample: str, *, whole: bool, known: Collection[str] = (), delimiter: str | None = None
+) -> Dialect | None:
     """The likeliest dialect of a text, or None when it holds no line at all.
 
     Args:
         sample: the beginning of the file, without a byte order mark
         whole: the sample is the whole file, so its last row is not cut off
         known: column names the spec expects; a delimiter that yields them beats one that does not
+        delimiter: the file says itself which it is
     """
     names = {name.lower() for name in known}
 
@@ -47,7 +50,7 @@ def sniff(sample: str, *, whole: bool, known: Collection[str] = ()) -> Dialect |
         hits = sum(name.strip().lower() in names for name in found.header)
         return hits, found.width > 1, round(found.even, 2), found.width
 
-    quoted = [look for look in (_look(sample, delimiter, True, whole) for delimiter in DELIMITERS) if look]
+    quoted = [look for look in (_look(sample, one, True, whole) for one in delimiter or DELIMITERS) if look]
     if not quoted:
         return None
     best = max(quoted, key=rank)
@@ -71,6 +74,7 @@ def _look(sample: str, delimiter: str, quoting: bool, whole: bool) -> Dialect | 
     header: list[str] = []
     header_lines = 0
     widths: list[int] = []
+    longer: list[bool] = []  # by one empty cell
     try:
         for row in reader:
             if not row:
@@ -79,11 +83,14 @@ def _look(sample: str, delimiter: str, quoting: bool, whole: bool) -> Dialect | 
                 header, header_lines = row, reader.line_num
             else:
                 widths.append(len(row))
+                longer.append(len(row) == len(header) + 1 and not row[-1])
     except csv.Error:
         widths.append(-1)
     if not header:
         return None
     if not whole and len(widths) > 1:
         widths.pop()  # the sample ends somewhere inside it
+    if widths and len(longer) >= len(widths) and all(longer[: len(widths)]):
+        header.append("")  # rows end with a delimiter, the header does not
     even = sum(width == len(header) for width in widths) / len(widths) if widths else 1.0
     return Dialect(delimiter, quoting, tuple(header), header_lines, len(widths), even)

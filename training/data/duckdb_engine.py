@@ -79,5 +79,7 @@ class DuckDbEngine:
 
 def _stream(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     for source in sources:
+        if not source.header:
+            continue  # a file of deletes that deletes nothing
         yield from rows.batches(source, source.path, names)
         os.unlink(source.path)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from data import sources, store, text
-from data.dialect import NO_DIALECT, Dialect, sniff
+from data import fetching, formats, heading, jsonlines, limits, sources, store
+from data.dialect import NO_DIALECT, Dialect
 from data.errors import NoRows, RefusedObject
+from data.heading import Heading
+from data.limits import DEFAULT, Limits
 from data.spec import SourceRule, Spec
 
-SAMPLE = 1 << 20  # bytes of a file its dialect is guessed from
+SAMPLE = 1 << 20  # bytes of a file its format and its dialect are guessed from
+LONGEST_NAME = 255  # characters; what a Glue table takes
 RESERVED = re.compile(
     r"_(row|source|number|problem|text|digest|faults|record|side|position|dealt|(given|value)_\d+|merge_\w+)",
     re.IGNORECASE,
@@ -35,22 +37,67 @@ class Source:
     dialect: Dialect = NO_DIALECT
     header: tuple[str, ...] = ()
     refusal: str | None = None
+    format: formats.Format = "delimited"
+    given: tuple[str, ...] = ()  # the columns' names as the file has them, in the order of `header`
+    date_formats: tuple[str | None, ...] = ()  # of the columns, as the spec has them
+    limits: Limits = DEFAULT
+    notes: tuple[str, ...] = ()  # what was taken for granted about the file; part of its verdict
 
 
 def check(s3: Any, drop: store.Drop, folder: str, spec: Spec) -> Source:
     """Fetch one object into a folder and judge it. Never raises for what is in the object."""
-    path = os.path.join(folder, f"{drop.ordinal}.csv")
+    path = os.path.join(folder, str(drop.ordinal))
     rule = sources.rule(spec, drop.key)
     try:
-        fetch(s3, drop, path)
-        dialect = _dialect(path, spec)
-        header = _header(dialect, spec, rule)
+        return _judged(fetching.fetch(s3, drop, path, limits.of(spec)), drop, path, spec, rule)
     except RefusedObject as refusal:
         if os.path.exists(path):
             os.unlink(path)
         nothing = isinstance(refusal, NoRows) and rule.kind == "deletes"
         return Source(drop, refusal=None if nothing else str(refusal))
-    return Source(drop, path, dialect, header)
+
+
+def _judged(fetched: fetching.Fetched, drop: store.Drop, path: str, spec: Spec, rule: SourceRule) -> Source:
+    most = limits.of(spec)
+    kind, found = _looked(fetched, path, spec, rule, most)
+    if problem := limits.too_many_columns(len(found.names), most):
+        raise RefusedObject(problem)
+    header = _header(found.names, spec, rule)
+    dates = {column.name: column.format for column in spec.columns if column.role == "date"}
+    name = formats.notes(drop.key, rule.format, kind, found.dialect.delimiter, fetched.packing)
+    return Source(
+        drop,
+        path,
+        found.dialect,
+        header,
+        format=kind,
+        given=found.names,
+        date_formats=tuple(dates.get(column) for column in header),
+        limits=most,
+        notes=(*name, *([fetched.note] if fetched.note else ()), *found.notes),
+    )
+
+
+def _looked(
+    fetched: fetching.Fetched, path: str, spec: Spec, rule: SourceRule, most: Limits
+) -> tuple[formats.Format, Heading]:
+    """What format a file is in, and the names of its columns."""
+    if fetched.parquet:
+        from data import parquet  # noqa: PLC0415  # only when there is such a file
+
+        return "parquet", Heading(NO_DIALECT, parquet.look(path, most))
+    with open(path, "rb") as file:
+        head = file.read(SAMPLE)
+        whole = not file.read(1)
+    sample = head.decode("utf-8-sig", errors="ignore")
+    if formats.of_text(sample) == "jsonl":
+        return "jsonl", Heading(NO_DIALECT, jsonlines.look(path, most))
+    found = heading.find(sample, whole=whole, spec=spec, rule=rule)
+    if found is None:
+        raise NoRows("the file holds only blank lines; drop one with a header line and rows")
+    if found.dialect.rows_seen == 0 and whole:
+        raise NoRows("there is a header line and no row below it; drop a file with rows")
+    return "delimited", found
 
 
 def same_spelling(sources: Sequence[Source]) -> list[Source]:
@@ -63,59 +110,29 @@ def same_spelling(sources: Sequence[Source]) -> list[Source]:
     return result
 
 
-def fetch(s3: Any, drop: store.Drop, path: str) -> None:
-    """Stream an object to a file, unpacked, verified, as checked text.
-
-    Raises:
-        RefusedObject: it is not what was announced, or no text.
-    """
-    digest = hashlib.md5(usedforsecurity=False)
-    size = 0
-
-    def counted(stream: Iterable[bytes]) -> Iterator[bytes]:
-        nonlocal size
-        for chunk in stream:
-            digest.update(chunk)
-            size += len(chunk)
-            yield chunk
-
-    opened = store.open_drop(s3, drop)
-    with open(path, "wb") as file:
-        for chunk in text.checked(counted(opened.chunks)):
-            file.write(chunk)
-    if size == 0:
-        raise NoRows("the file is empty; drop one with a header line and rows")
-    if size != drop.size:
-        raise RefusedObject(f"{size} bytes arrived where {drop.size} were announced; drop it again")
-    if opened.md5 and digest.hexdigest() != opened.md5:
-        raise RefusedObject(
-            f"its bytes have MD5 {digest.hexdigest()}, its etag says {opened.md5}; drop it again"
-        )
-
-
-def _dialect(path: str, spec: Spec) -> Dialect:
-    with open(path, "rb") as file:
-        head = file.read(SAMPLE)
-        whole = not file.read(1)
-    found = sniff(head.decode("utf-8-sig", errors="ignore"), whole=whole, known=spec.names)
-    if found is None:
-        raise NoRows("the file holds only blank lines; drop one with a header line and rows")
-    if found.rows_seen == 0 and whole:
-        raise NoRows("there is a header line and no row below it; drop a file with rows")
-    return found
-
-
-def _header(dialect: Dialect, spec: Spec, rule: SourceRule) -> tuple[str, ...]:
+def _header(given: Sequence[str], spec: Spec, rule: SourceRule) -> tuple[str, ...]:
     """The names of the columns, spelt as in the spec; a column without a name is called after its place."""
     spelling = {name.lower(): name for name in spec.names}
-    header = tuple(name.strip() or f"column_{place}" for place, name in enumerate(dialect.header, 1))
+    # Line breaks within a name are how a spreadsheet shows it, not part of it.
+    plain = (" ".join(name.split()) for name in given)
+    header = tuple(name or f"column_{place}" for place, name in enumerate(plain, 1))
     header = tuple(spelling.get(name.lower(), name) for name in header)
     of_rows = (_target, _required, _features) if rule.kind == "upserts" else ()
-    rules = (_twice(header), _reserved(header), *(of_row(header, spec) for of_row in of_rows))
+    rules = (_odd(header), _twice(header), _reserved(header), *(of_row(header, spec) for of_row in of_rows))
     for problem in (*rules, _serves(header, spec, rule)):
         if problem:
             raise RefusedObject(problem)
     return header
+
+
+def _odd(header: Sequence[str]) -> str | None:
+    odd = [name for name in header if len(name) > LONGEST_NAME or not name.isprintable()]
+    return (
+        f"the header has a name that is longer than {LONGEST_NAME} characters or holds control characters "
+        f"({_list(odd)}): is its first line a header line? Correct the name"
+        if odd
+        else None
+    )
 
 
 def _twice(header: Sequence[str]) -> str | None:

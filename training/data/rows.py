@@ -1,21 +1,26 @@
-"""Rows of a checked file as Arrow batches of text: the one parser, whichever engine runs.
+"""Rows of a checked file as Arrow batches of text: one way to read each format, whichever engine runs.
 
 Every batch has the bookkeeping columns of `INTERNAL` and then the dataset's columns, all text, as `schema` says.
-A row is a record below the header; blank lines are none. Rows are numbered from 1 in each file. A record that has too
-many or too few cells comes with `_problem` and its own `_text`, its cells null. A file that stops being parseable
-yields one row numbered 0: whoever reads must then refuse the whole file.
+Rows are numbered from 1 in each file. A row that cannot be used comes with `_problem` and its own `_text`, its cells
+null; so does a header line that stands once more among the rows. A file that stops being readable yields one row
+numbered 0: whoever reads must then refuse the whole file.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pc
+import pyarrow.compute as pac
 
+from data import delimited, jsonlines
 from data.files import Source
+from data.limits import too_many_rows
+from data.piece import Mark, Piece
 
 INTERNAL = {
     "_row": pa.int64(),
@@ -24,8 +29,6 @@ INTERNAL = {
     "_problem": pa.string(),
     "_text": pa.string(),
 }
-BLOCK = 8 << 20  # bytes parsed at once: also the longest row there can be
-MOST = 1 << 17  # rows in a batch
 FILES = 32  # bits of `_row` that count the rows of one file; the bits above count the files
 
 
@@ -35,72 +38,65 @@ def schema(names: Sequence[str]) -> pa.Schema:
 
 
 def batches(source: Source, path: str, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Parse one file; columns it does not have are null."""
+    """Read one file; columns it does not have are null."""
     shape = schema(names)
-    ragged: list[Any] = []
-    seen: set[int] = set()
-    first = source.dialect.header_lines
-
-    def keep(row: Any) -> str:
-        ragged.append(row)
-        seen.add(row.number - first)
-        return "skip"
-
-    following = 1
-    try:
-        for batch in _reader(source, path, keep):
-            numbers = _numbers(batch.num_rows, following, seen)
-            if batch.num_rows:
-                following = int(numbers[-1]) + 1
-                seen = {number for number in seen if number >= following}
-                yield _good(source, batch, numbers, shape)
-            if ragged:
-                yield _bad(source, ragged, first, shape)
-                ragged.clear()
-        if ragged:
-            yield _bad(source, ragged, first, shape)
-    except pa.ArrowInvalid as error:
-        yield _broken(source, error, following, shape)
+    count = 0
+    for piece in _pieces(source, path):
+        sound, repeats = _without_repeats(source, piece)
+        count += len(piece.numbers) + len(piece.marks)
+        if len(sound.numbers):
+            yield _good(source, sound, shape)
+        if marks := [*piece.marks, *repeats]:
+            yield _marks(source, marks, shape)
+        if count > source.limits.rows:
+            yield _marks(source, [Mark(0, too_many_rows(source.limits), None)], shape)
+            return
 
 
-def _reader(source: Source, path: str, keep: Any) -> Iterator[pa.RecordBatch]:
-    # Single-threaded, because only then does the parser number the rows it hands to `keep`.
-    read = pc.ReadOptions(
-        column_names=list(source.header),
-        skip_rows=source.dialect.header_lines,
-        block_size=BLOCK,
-        use_threads=False,
-    )
-    parse = pc.ParseOptions(
-        delimiter=source.dialect.delimiter,
-        quote_char='"' if source.dialect.quoting else False,
-        newlines_in_values=source.dialect.quoting,
-        invalid_row_handler=keep,
-    )
-    convert = pc.ConvertOptions(
-        column_types={name: pa.string() for name in source.header},
-        strings_can_be_null=False,
-        check_utf8=False,  # data/text.py did
-    )
-    with pc.open_csv(path, read, parse, convert) as reader:
-        for batch in reader:
-            for start in range(0, max(1, batch.num_rows), MOST):
-                yield batch.slice(start, MOST)
+def _pieces(source: Source, path: str) -> Iterator[Piece]:
+    if source.format == "jsonl":
+        return jsonlines.pieces(path, source.given)
+    if source.format == "parquet":
+        from data import parquet  # noqa: PLC0415  # only when there is such a file
+
+        return parquet.pieces(path, source.date_formats, source.limits)
+    return delimited.pieces(source, path)
 
 
-def _numbers(count: int, following: int, skipped: set[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The next `count` row numbers that no ragged row has."""
-    ahead = sorted(number for number in skipped if number >= following)
-    numbers = np.arange(following, following + count + len(ahead), dtype=np.int64)
-    return numbers[~np.isin(numbers, ahead)][:count] if ahead else numbers
+def _without_repeats(source: Source, piece: Piece) -> tuple[Piece, list[Mark]]:
+    """Take out the rows that say what the header says: files were put one below the other."""
+    probe = next((place for place, name in enumerate(source.given) if name.strip()), None)
+    if probe is None or source.format != "delimited" or not len(piece.numbers):
+        return piece, []
+    alike = pac.equal(piece.columns[probe], source.given[probe])
+    if not alike.true_count:
+        return piece, []
+    wanted = [name.strip().lower() for name in source.given]
+    repeats, keep = [], np.ones(len(piece.numbers), bool)
+    for place in np.flatnonzero(alike.to_numpy(zero_copy_only=False)):
+        cells = [str(column[place]) for column in piece.columns]
+        if [cell.strip().lower() for cell in cells] == wanted:
+            keep[place] = False
+            text = _line(cells, source.dialect.delimiter)
+            repeats.append(Mark(int(piece.numbers[place]), "repeats the header line", text))
+    if not repeats:
+        return piece, []
+    mask = pa.array(keep)
+    return Piece([column.filter(mask) for column in piece.columns], piece.numbers[keep]), repeats
 
 
-def _good(source: Source, batch: pa.RecordBatch, numbers: Any, shape: pa.Schema) -> pa.RecordBatch:
-    count = batch.num_rows
+def _line(cells: Sequence[str], delimiter: str) -> str:
+    line = io.StringIO()
+    csv.writer(line, delimiter=delimiter, lineterminator="").writerow(cells)
+    return line.getvalue()
+
+
+def _good(source: Source, piece: Piece, shape: pa.Schema) -> pa.RecordBatch:
+    count = len(piece.numbers)
     own = {
-        "_row": _integers(numbers + (source.drop.ordinal << FILES)),
+        "_row": _integers(piece.numbers + (source.drop.ordinal << FILES)),
         "_source": _repeated(source.drop.key.encode(), count),
-        "_number": _integers(numbers),
+        "_number": _integers(piece.numbers),
     }
     columns = []
     for field in shape:
@@ -109,7 +105,7 @@ def _good(source: Source, batch: pa.RecordBatch, numbers: Any, shape: pa.Schema)
         elif field.name in INTERNAL or field.name not in source.header:
             columns.append(pa.nulls(count, field.type))
         else:
-            columns.append(batch.column(source.header.index(field.name)))
+            columns.append(piece.columns[source.header.index(field.name)])
     return pa.RecordBatch.from_arrays(columns, schema=shape)
 
 
@@ -123,33 +119,15 @@ def _repeated(text: bytes, count: int) -> pa.Array:
     return pa.StringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(text * count))
 
 
-def _bad(source: Source, ragged: Sequence[Any], first: int, shape: pa.Schema) -> pa.RecordBatch:
-    return _marks(source, [(row.number - first, _ragged(row), row.text) for row in ragged], shape)
-
-
-def _ragged(row: Any) -> str:
-    more = row.actual_columns > row.expected_columns
-    hint = "a stray quote or delimiter" if more else "cut off, or a line break outside quotes"
-    return f"has {row.actual_columns} cells where the header has {row.expected_columns} ({hint})"
-
-
-def _broken(source: Source, error: pa.ArrowInvalid, following: int, shape: pa.Schema) -> pa.RecordBatch:
-    words = str(error).splitlines()[0]
-    if "straddl" in words:
-        words = f"a row is longer than {BLOCK >> 20} MB: most likely a quote is never closed"
-    problem = f"cannot be read after row {following - 1}: {words}; correct the file and drop it again"
-    return _marks(source, [(0, problem, None)], shape)
-
-
-def _marks(source: Source, marks: Sequence[tuple[int, str, str | None]], shape: pa.Schema) -> pa.RecordBatch:
+def _marks(source: Source, marks: Sequence[Mark], shape: pa.Schema) -> pa.RecordBatch:
     rows = [
         {
-            "_row": number + (source.drop.ordinal << FILES),
+            "_row": mark.number + (source.drop.ordinal << FILES),
             "_source": source.drop.key,
-            "_number": number,
-            "_problem": problem,
-            "_text": text,
+            "_number": mark.number,
+            "_problem": mark.problem,
+            "_text": mark.text,
         }
-        for number, problem, text in marks
+        for mark in marks
     ]
     return pa.RecordBatch.from_pylist(rows, schema=shape)

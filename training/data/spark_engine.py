@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession  # type: ignore[import-not-found,unused-ignore]
 
 from data import rows, store
-from data.files import Source, check, fetch
+from data.fetching import fetch
+from data.files import Source, check
 from data.spec import Spec
 from data.store import Drop
 
@@ -138,9 +139,11 @@ def _parser(names: tuple[str, ...]) -> Callable[[Iterable[pa.RecordBatch]], Iter
             for pickled in batch.column("source").to_pylist():
                 # Pickled by the driver of this very job a moment ago; it never left the cluster.
                 source: Source = pickle.loads(pickled)  # noqa: S301
+                if not source.header:
+                    continue  # a file of deletes that deletes nothing
                 with tempfile.TemporaryDirectory(prefix="penstock-read-") as folder:
-                    path = os.path.join(folder, "rows.csv")
-                    fetch(s3, source.drop, path)
+                    path = os.path.join(folder, "rows")
+                    fetch(s3, source.drop, path, source.limits)
                     yield from rows.batches(source, path, names)
 
     return parsed

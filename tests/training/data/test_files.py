@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from data import rows, text
+from data import delimited, packing, rows
 from data.dialect import NO_DIALECT, Dialect, sniff
 from data.errors import RefusedObject
 from data.files import Source
+from data.limits import Limits
 from data.store import Drop
+from data.text import WESTERN, Text
 
 SNIFFED = [
     ("a,b\n1,2\n", ",", True, ("a", "b")),
@@ -44,11 +48,23 @@ def parsed(tmp_path: Path, content: str, *header: str) -> Any:
     path.write_bytes(content.encode())
     dialect = sniff(content, whole=True) or NO_DIALECT
     source = Source(
-        Drop(3, "b", "k\u00e9y", None, "", "1", 1, True), str(path), dialect, header or dialect.header
+        Drop(3, "b", "k\u00e9y", None, "", "1", 1, True),
+        str(path),
+        dialect,
+        header or dialect.header,
+        given=dialect.header,
     )
     return pa.Table.from_batches(
         rows.batches(source, str(path), ["b", "a", "z"]), rows.schema(["b", "a", "z"])
     )
+
+
+def zstd(body: bytes) -> bytes:
+    """Packed, with its length left out, as a stream is."""
+    packed = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(packed, "zstd") as file:
+        file.write(body)
+    return bytes(packed.getvalue())
 
 
 def test_rows_are_numbered_as_records_below_the_header(tmp_path: Path) -> None:
@@ -64,7 +80,7 @@ def test_rows_are_numbered_as_records_below_the_header(tmp_path: Path) -> None:
 
 
 def test_rows_are_numbered_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "BLOCK", 256)
+    monkeypatch.setattr(delimited, "BLOCK", 256)
     bad = {5, 77, 78, 400}
     lines = [f"{place},x" if place not in bad else f"{place}" for place in range(1, 501)]
     found = parsed(tmp_path, "a,b\n" + "\n".join(lines)).to_pylist()
@@ -76,39 +92,155 @@ def test_rows_are_numbered_across_blocks(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_file_that_cannot_be_read_to_its_end_is_marked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "BLOCK", 64)
+    monkeypatch.setattr(delimited, "BLOCK", 64)
+    monkeypatch.setattr(delimited, "LONGEST_ROW", 64)
     found = parsed(tmp_path, 'a,b\n1,2\n3,"' + "x" * 500).to_pylist()
     (problem,) = [row["_problem"] for row in found if row["_number"] == 0]
     assert problem.startswith("cannot be read after row 1: a row is longer than")
     assert problem.endswith("most likely a quote is never closed; correct the file and drop it again")
 
 
-BYTES = [
-    (b"a,b\n\xff\n", "line 2 holds the byte 0xFF"),
-    (b"a,b\ncaf\xe9,1\n", "line 2 holds the byte 0xE9"),
-    ("a,b\n1,2\n".encode("utf-16"), "is UTF-16 text"),
-    ("a,b\n1,2\n".encode("utf-16-le"), "line 1 holds a NUL byte"),
+def test_a_row_longer_than_a_block_costs_no_row_and_doubles_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK", 64)
+    lines = [f"{place},x" if place % 7 else f"{place}" for place in range(1, 200)]
+    long = [100, 101, 150]
+    for place in long:
+        lines[place - 1] = f'{place},"{"y" * 300}"'
+    found = parsed(tmp_path, "a,b\n" + "\n".join(lines) + "\n7\n").to_pylist()
+    assert sorted(row["_number"] for row in found) == list(range(1, 201))
+    assert all(row["a"] == str(row["_number"]) for row in found if not row["_problem"])
+    assert {row["_number"] for row in found if row["_problem"]} == {*range(7, 200, 7), 200}
+    assert [row["_number"] for row in found if row["b"] and row["b"].startswith("yy")] == long
+
+
+def test_a_header_line_among_the_rows_is_no_row(tmp_path: Path) -> None:
+    found = {row["_number"]: row for row in parsed(tmp_path, "A,b\n1,2\nA, B\nA,x\n5,6\n").to_pylist()}
+    assert [found[number]["_problem"] for number in (1, 2, 3, 4)] == [
+        None,
+        "repeats the header line",
+        None,
+        None,
+    ]
+    assert (found[2]["_text"], found[2]["b"], found[3]["b"]) == ("A, B", None, "x")
+
+
+NEVER_CLOSED = {
+    'a,b\n1,x\n2,"y\n3,z\n': 2,
+    'a,b\n1,x\n2,"y\n3,z': 2,
+    'a,b\n1,x\n"2,y\n3,z\n': 2,
+    'a,b\n1,x\n2,"y\nz"\n': None,
+    'a,b\n1,x\n2,"y\n5"""\r\n\r\n': None,
+    'a,b\n1,x\n2,y"\n': None,
+}
+
+
+@pytest.mark.parametrize("content", NEVER_CLOSED)
+def test_a_last_quote_that_swallows_the_rest_of_the_file_refuses_it(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content, newline="")
+    dialect = Dialect(",", True, ("a", "b"), 1, 1, 1.0)
+    source = Source(
+        Drop(0, "b", "k", None, "", "1", 1, True), str(path), dialect, ("a", "b"), given=("a", "b")
+    )
+    marks = [
+        mark for piece in delimited.pieces(source, str(path)) for mark in piece.marks if mark.number == 0
+    ]
+    number = NEVER_CLOSED[content]
+    expected = [f"a quote opened in row {number} is never closed"] if number else []
+    assert [mark.problem.split(": ")[1].split(";")[0] for mark in marks] == expected
+
+
+def checked(body: bytes, step: int) -> tuple[bytes, str]:
+    """The text of a file that comes in pieces, and the encoding it was in."""
+    plain = packing.plain(body[start : start + step] for start in range(0, len(body), step))
+    text = Text(plain.head, plain.chunks)
+    return b"".join(text), text.encoding
+
+
+ODD = "caf\u00e9"
+TABLE = f"id,text\n1,{ODD}\n2,\u201cx\u201d \u20ac5\n"
+BYTES: list[tuple[bytes, str]] = [
     (b"PK\x03\x04rest", "is a ZIP archive or an Excel workbook"),
-    (b"PAR1rest", "is Parquet"),
+    (
+        f"a\n{ODD}\n".encode() + b"\xff\n",
+        "line 3 holds the byte 0xFF, which is not UTF-8, though the letters before",
+    ),
     (b"a,b\n1,\xe2\x82", "ends in the middle of a character"),
+    (b"a,b\n1,\x81\n", "line 2 holds the byte 0x81, which is neither UTF-8 nor Windows-1252"),
+    (
+        "\u0438\u043c\u044f,\u043a\u043e\u0434\n\u043f\u0440\u0438\u0432\u0435\u0442,1\n".encode("koi8-r"),
+        "line 1 holds the byte .* does not look like Windows-1252",
+    ),
+    (b"a\n\xe9\x00", "line 2 holds the byte 0x00|line 2 holds a NUL"),
+    (b"a\n\xe9\x03\n", "line 2 holds the byte 0x03: it is no text"),
+    (b"a\n\xe9\n" + "\u00e4\u00f6\u00fc\n".encode() * 9, "though most letters after it are: it is damaged"),
+    (b"a,b\n" + b"x\x00,1\n", "line 2 holds a NUL byte"),
+    (TABLE.encode("utf-16")[:-1], "is UTF-16 .* text that is damaged or cut off in line 3"),
+    (TABLE.encode("utf-32"), "is UTF-32 text"),
+    (TABLE.encode("utf-32-le"), "is UTF-32 text or binary"),
     (gzip.compress(b"a,b\n1,2\n")[:-9], "is gzip that ends too early"),
     (b"\x1f\x8bnonsense", "is damaged gzip"),
+    (gzip.compress(gzip.compress(b"a,b\n1,2\n")), "is packed twice"),
     (gzip.compress(b"0" * (80 << 20)), "unpacks to more than 200 times its size"),
+    (zstd(b"0" * (80 << 20)), "unpacks to more than 200 times its size"),
+    (zstd(b"a,b\n1,2\n" * 99)[:-9], "is zstd that ends too early"),
+    (b"\x28\xb5\x2f\xfdnonsense", "is damaged zstd"),
+    (zstd(b"PK\x03\x04rest"), "is a ZIP archive or an Excel workbook"),
 ]
 
 
 @pytest.mark.parametrize(("body", "reason"), BYTES)
 @pytest.mark.parametrize("step", [3, 1 << 20])
-def test_what_is_no_utf8_text_is_refused_with_its_place(body: bytes, reason: str, step: int) -> None:
-    if step == 3 and len(body) > 1000:
+def test_what_is_no_text_is_refused_with_its_place(body: bytes, reason: str, step: int) -> None:
+    if step == 3 and len(body) > 10_000:
         pytest.skip("a large body in crumbs says nothing new")
     with pytest.raises(RefusedObject, match=reason):
-        list(text.checked(body[start : start + step] for start in range(0, len(body), step)))
+        checked(body, step)
 
 
-def test_gzip_of_several_members_is_unpacked() -> None:
-    body = gzip.compress(b"a,b\n") + gzip.compress("\u00e9,2\n".encode())
-    assert b"".join(text.checked([body[:7], body[7:]])) == "a,b\n\u00e9,2\n".encode()
+ENCODINGS = [
+    ("utf-8", "UTF-8"),
+    ("utf-16", "UTF-16 (little-endian)"),
+    ("utf-16-le", "UTF-16 (little-endian, without a mark)"),
+    ("utf-16-be", "UTF-16 (big-endian, without a mark)"),
+    ("cp1252", WESTERN),
+]
+
+
+@pytest.mark.parametrize(("codec", "name"), ENCODINGS)
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_text_comes_out_as_utf8_whatever_it_was(codec: str, name: str, step: int) -> None:
+    assert checked(TABLE.encode(codec), step) == (TABLE.encode(), name)
+    assert checked(zstd(TABLE.encode(codec)), step)[0] == TABLE.encode()
+
+
+def test_latin_1_far_below_is_found_and_what_was_before_it_is_kept() -> None:
+    text = "a,b\n" + "1,2\n" * 5000 + "caf\u00e9,na\u00efve\n" + "1,2\n" * 5000
+    assert checked(text.encode("latin-1"), 4096) == (text.encode(), WESTERN)
+
+
+def test_gzip_and_zstd_of_several_members_are_unpacked() -> None:
+    parts = b"a,b\n", "\u00e9,2\n".encode()
+    for pack in (gzip.compress, zstd):
+        assert checked(b"".join(map(pack, parts)), 7) == ("a,b\n\u00e9,2\n".encode(), "UTF-8")
+    assert checked(gzip.compress(parts[0]) + bytes(512), 7)[0] == parts[0]
+
+
+def test_what_an_unpacked_file_may_hold_is_limited() -> None:
+    body = zstd(bytes(random.Random(1).choices(b"abc,\n", k=3 << 20)))
+    with pytest.raises(RefusedObject, match=r"unpacks to more than limits.max_unpacked_mb, 2 MB: split"):
+        list(packing.plain([body], Limits(unpacked_mb=2)).chunks)
+
+
+def test_a_stream_that_fails_is_no_damaged_packing() -> None:
+    def failing() -> Iterator[bytes]:
+        yield zstd(b"a,b\n" * 9)[:20]
+        raise ConnectionResetError("the network")
+
+    with pytest.raises(ConnectionResetError, match="the network"):
+        list(packing.plain(failing()).chunks)
 
 
 def test_a_dialect_knows_its_width() -> None:
