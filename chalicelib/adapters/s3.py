@@ -44,12 +44,28 @@ class S3Documents:
             self._client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 
     def listing(self, prefix: str) -> Iterable[Listed]:
-        """Objects below a prefix of the stage's bucket, page by page."""
+        """Versions below a prefix of the stage's bucket, page by page."""
         with calling(f"s3://{self._bucket}/{prefix}"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=self._bucket, Prefix=prefix
+            )
             for page in pages:
-                for one in page.get("Contents", []):
-                    yield Listed(one["Key"], one["ETag"].strip('"'), int(one["Size"]), one["LastModified"])
+                found = [_listed(one) for one in page.get("Versions", [])]
+                found += [_listed(one, marker=True) for one in page.get("DeleteMarkers", [])]
+                yield from sorted(found, key=lambda one: one.key.encode())  # stable: newest first stays so
+
+
+def _listed(one: Mapping[str, Any], *, marker: bool = False) -> Listed:
+    version = one["VersionId"]
+    return Listed(
+        one["Key"],
+        one.get("ETag", "").strip('"'),
+        int(one.get("Size", 0)),
+        one["LastModified"],
+        None if version == "null" else version,
+        bool(one["IsLatest"]),
+        marker,
+    )
 
 
 def _parts(uri: str) -> tuple[str, str]:

@@ -105,16 +105,17 @@ def test_a_deletion_closes_the_upload_and_outlives_its_late_event(ledger: Ledger
     ledger.record(first)
     assert ledger.delete(builders.an_upload(kind="deleted", sequencer="03", etag=""), "churn") == "deleted"
     assert ledger.record(builders.a_record(sequencer="02", etag="e2")) == "older"
-    assert [r.verdict for r in ledger.objects("churn")] == [DELETED, DELETED]
+    assert [(r.etag, r.verdict) for r in ledger.objects("churn")] == [("e1", SUPERSEDED), ("e2", DELETED)]
     assert ledger.waiting("churn") == []
     assert ledger.record(builders.a_record(sequencer="04", etag="e4")) == "recorded"
 
 
 def test_an_event_after_the_sweep_met_its_object_is_the_same_upload(ledger: Ledger) -> None:
-    met = record_of(builders.an_upload(sequencer="01"), "churn", verdict=PENDING, reason=None, source="sweep")
-    ledger.record(met)
-    assert ledger.record(builders.a_record(sequencer="99")) == "known"
-    assert ledger.record(builders.a_record(sequencer="50", etag="late")) == "older"
+    upload = builders.an_upload(sequencer="01", version_id="v1")
+    ledger.record(record_of(upload, "churn", verdict=PENDING, reason=None, source="sweep"))
+    assert ledger.record(builders.a_record(sequencer="99", version_id="v1")) == "known"
+    assert ledger.record(builders.a_record(sequencer="50", version_id="v0")) == "older"
+    assert {r.version_id: r.sequencer for r in ledger.objects("churn")} == {"v1": "99", "v0": "50"}
 
 
 def test_a_move_from_what_was_no_longer_so_is_left_out(ledger: Ledger) -> None:
