@@ -5,7 +5,7 @@ only while nobody else has touched what was decided upon. Every read is strongly
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from itertools import islice
@@ -22,8 +22,8 @@ from chalicelib.errors import AwsTrouble, LeaseLost
 
 _TRIES = 20
 _FEW = 25
-_MOVES_A_TRANSACTION = 49
-"""A transaction takes 100 writes: two a move, and the fence."""
+_WRITES_A_TRANSACTION = 99
+"""A transaction takes 100: one a move, one more when its marker comes or goes, and the fence."""
 
 
 class DynamoLedger:
@@ -134,10 +134,7 @@ class DynamoLedger:
 
     def move(self, moves: Sequence[Move], fence: Lease | None = None) -> list[Move]:
         """Change records and their markers; see the port."""
-        applied: list[Move] = []
-        for start in range(0, len(moves), _MOVES_A_TRANSACTION):
-            applied += self._move(list(moves[start : start + _MOVES_A_TRANSACTION]), fence)
-        return applied
+        return [moved for batch in _batches(moves) for moved in self._move(batch, fence)]
 
     def _move(self, moves: list[Move], fence: Lease | None) -> list[Move]:
         for _ in range(_TRIES):
@@ -285,6 +282,21 @@ class DynamoLedger:
         self._table.put(
             {**items.key(f"CHAMPION#{champion.project}", "CHAMPION"), **items.pack(asdict(champion))}
         )
+
+
+def _batches(moves: Sequence[Move]) -> Iterator[list[Move]]:
+    """As many moves at a time as a transaction takes."""
+    batch: list[Move] = []
+    room = _WRITES_A_TRANSACTION
+    for move in moves:
+        writes = 1 + (move.before.waits or move.after.waits)
+        if writes > room:
+            yield batch
+            batch, room = [], _WRITES_A_TRANSACTION
+        batch.append(move)
+        room -= writes
+    if batch:
+        yield batch
 
 
 def _names() -> dict[str, Any]:
