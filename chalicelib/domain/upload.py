@@ -14,7 +14,7 @@ NO_PROJECT = "-"
 _SEQUENCER_WIDTH = 32
 _LONGEST_ID = 1000
 """Bytes; a sort key of DynamoDB takes 1,024."""
-_SCRATCH = re.compile(r"^\.|^_(SUCCESS|temporary|committed_\w+|started_\w+)$|_\$folder\$$")
+_SCRATCH = re.compile(r"^\.(?!\.?$)|^_(SUCCESS|temporary|committed_\w+|started_\w+)$|_\$folder\$$")
 """Names that Hadoop, Spark, editors and desktops leave beside data: never data themselves."""
 
 

@@ -15,8 +15,8 @@ from chalicelib.domain.upload import NO_PROJECT
 from chalicelib.errors import NotFound
 from chalicelib.ports import Ports
 
-MOST = 1000
-"""Uploads a page: with the longest keys and reasons about 3 MB, of the 6 MB a Lambda may answer."""
+MOST = 500
+"""Uploads a page: with the longest keys and reasons below the 6 MB a Lambda may answer."""
 
 
 def projects(ports: Ports) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class Api:
 
     def uploads(self, project: str) -> Iterator[dict[str, Any]]:
         """Every upload of a project by key, without its story; none when the API knows no such project."""
-        page, after = f"{of(project)}/objects?limit=1000", ""
+        page, after = f"{of(project)}/objects?limit=500", ""
         while True:
             try:
                 found = self.get(page + after)
