@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
+from penstock.cli.__main__ import main
 from tests.e2e.stage import Stage
 from tests.e2e.test_main_job import _csv, breast_cancer, cancer_spec
 
@@ -114,3 +119,58 @@ def test_any_key_is_taken_and_told_of(stage: Stage) -> None:
     stage.until(lambda: bool(stage.objects("no-such-project")), "the upload of an unknown project")
     [unknown] = stage.objects("no-such-project")
     assert "create it with PUT /projects/no-such-project" in unknown["reason"]
+
+
+def small_file(number: int) -> bytes:
+    """Three points, and whether each is above the diagonal."""
+    dice = Random(number)
+    points = [(dice.uniform(-1, 1), dice.uniform(-1, 1)) for _ in range(3)]
+    return "\n".join(["x,y,side", *(f"{x},{y},{'above' if y > x else 'below'}" for x, y in points)]).encode()
+
+
+@pytest.mark.parametrize("files", [300, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_burst_of_small_files_is_two_runs_and_a_complete_ledger(stage: Stage, files: int) -> None:
+    """Each file has its verdict, each row is in the last dataset, and no function failed."""
+    project = f"burst-{files}"
+    columns = {"x": "number", "y": "number", "side": "label"}
+    gate = {"metric": "macro_f1", "at_least": 0.1, "beat_champion": False}
+    stage.put_project({"project": project, "task": "classification", "columns": columns, "gate": gate})
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: stage.drop(project, f"{n % 7}/{n:05d}.csv", small_file(n)), range(files)))
+
+    def over() -> bool:
+        counts = stage.get(f"/projects/{project}/objects?limit=1")["verdicts"]
+        return counts == {"prepared": files} and all(r["state"] != "RUNNING" for r in stage.runs(project))
+
+    stage.until(over, f"{files} verdicts", seconds=600)
+    runs = sorted(stage.runs(project), key=lambda run: run["run"])
+    assert len(runs) <= 2
+    assert runs[-1]["summary"]["objects"] == files
+    assert rows_of(stage, runs[-1]["run"]) == 3 * files
+
+
+def test_why_tells_of_keys_versions_and_patterns(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says what to check of an upload nobody knows."""
+    project, bucket = "asked", stage.deployed.bucket
+    keys = [stage.drop(project, name, b"x") for name in ("a [1].csv", "b.csv")]  # there is no such project
+    stage.until(lambda: len(stage.objects(project)) == 2, "both uploads")
+
+    def why(*words: str) -> tuple[int, str, str]:
+        code = main(["why", "--root", str(stage.root), *words])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    code, out, _ = why(f"s3://{bucket}/{keys[0]}")
+    assert (code, out.splitlines()[0]) == (0, f"{keys[0]}: ignored")
+    assert "PUT /projects/asked" in out
+    version = stage.objects(project)[1]["version_id"]
+    assert json.loads(why("--json", keys[1], "--version", version)[1])["uploads"][0]["version_id"] == version
+    told = json.loads(why("--json", f"drop/{project}/*.csv")[1])
+    assert (told["total"], told["verdicts"]) == (2, {"ignored": 2})
+    assert "2 uploads: 2 ignored" in why(f"drop/{project}/?*")[1]
+    code, out, err = why(f"drop/{project}/none.csv")
+    assert (code, out) == (1, "")
+    assert "neither the bucket nor the ledger has it" in err
+    code, _, err = why(keys[1], "--version", "v0")
+    assert code == 1
+    assert "no version v0" in err
