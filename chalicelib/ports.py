@@ -5,30 +5,17 @@ tests/fakes.py keeps them in memory. Every method raises only errors of chalicel
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from chalicelib.domain.bucket import Listed
 from chalicelib.domain.endpoint import Actual
-from chalicelib.domain.ledger import Head, Move, ObjectRecord, Waiting
+from chalicelib.domain.ledger import PENDING, Head, Move, ObjectRecord, Waiting
 from chalicelib.domain.model_version import Champion, ModelVersion
 from chalicelib.domain.prediction import Answer, Question
 from chalicelib.domain.run import Lease, RunEnded, RunRecord
 from chalicelib.domain.upload import Upload
 from chalicelib.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One version of an object, or (`marker`) of its absence, as a listing of the bucket shows it."""
-
-    key: str
-    etag: str
-    size: int
-    modified: datetime
-    version_id: str | None = None
-    latest: bool = True
-    marker: bool = False
 
 
 class Clock(Protocol):
@@ -220,6 +207,15 @@ class Reporter(Protocol):
         """Settle, record, tell, release, and start what waits."""
 
 
+class Repairer(Protocol):
+    """Makes the ledger tell of a key what the bucket shows (chalicelib.steps.repair is the one)."""
+
+    def __call__(
+        self, project: str, key: str, *, before: datetime, verdict: str = PENDING, reason: str | None = None
+    ) -> int:
+        """Enter versions older than `before` as `verdict`, close what is gone, open what is back; how many changed."""
+
+
 class Ports(Protocol):
     """Everything a step may use; wiring builds each part on first use."""
 
@@ -266,6 +262,10 @@ class Ports(Protocol):
     @property
     def reporter(self) -> Reporter:
         """Closes runs."""
+
+    @property
+    def repairer(self) -> Repairer:
+        """Makes the ledger tell what the bucket shows."""
 
     @property
     def champions(self) -> Champions:

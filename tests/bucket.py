@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from chalicelib.domain.bucket import Listed
 from chalicelib.domain.upload import Upload
-from chalicelib.ports import Listed
 from tests import builders
 
 _LONG_AGO = datetime(2026, 10, 1, tzinfo=UTC)

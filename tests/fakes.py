@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from chalicelib.adapters.champions import RememberedChampions
+from chalicelib.domain.bucket import Listed
 from chalicelib.domain.endpoint import Actual
 from chalicelib.domain.ledger import Change, Head, Move, ObjectRecord, Waiting, arrival, deletion, restoration
 from chalicelib.domain.model_version import Champion, ModelVersion
@@ -20,10 +21,10 @@ from chalicelib.domain.prediction import Answer, Question
 from chalicelib.domain.run import RUNNING, Lease, RunEnded, RunRecord, new_run
 from chalicelib.domain.upload import Upload, object_id, order
 from chalicelib.errors import AwsTrouble, LeaseLost, PipelineError
-from chalicelib.ports import Listed
 from chalicelib.settings import Settings
 from chalicelib.steps import claim, report
 from chalicelib.steps.launch import Launch
+from chalicelib.steps.repair import Repair
 from tests import builders
 from tests.bucket import Bucket
 
@@ -362,6 +363,10 @@ class FakePorts:
     @cached_property
     def reporter(self) -> Any:
         return partial(report.run, ports=self)
+
+    @cached_property
+    def repairer(self) -> Repair:
+        return Repair(self.ledger, self.documents, self.clock, self.settings.bucket)
 
     def _seconds(self) -> float:
         return self.clock.moment.timestamp()

@@ -9,8 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters.aws import calling, code_of, translated
+from chalicelib.domain.bucket import Listed
 from chalicelib.errors import JobFailed
-from chalicelib.ports import Listed
 
 
 class S3Documents:

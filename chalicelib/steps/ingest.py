@@ -12,7 +12,6 @@ from typing import Any
 from chalicelib.domain.ledger import IGNORED, PENDING, Move, record_of
 from chalicelib.domain.upload import NO_PROJECT, Upload, destination
 from chalicelib.ports import Ports
-from chalicelib.steps.repair import repair
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def _remove(upload: Upload, project: str, fault: str | None, ports: Ports) -> st
     reason = fault or (None if ports.ledger.project(project) else _no_project(project))
     verdict = IGNORED if reason else PENDING
     now = ports.clock.now()
-    changed = repair(project, upload.key, ports, before=now, verdict=verdict, reason=reason)
+    changed = ports.repairer(project, upload.key, before=now, verdict=verdict, reason=reason)
     if ports.ledger.head(project, upload.key) is None:  # its own upload is still to be told of
         return ports.ledger.delete(upload, project)
     return "repaired" if changed else "known"

@@ -12,13 +12,13 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
+from chalicelib.domain.bucket import differs
 from chalicelib.domain.ledger import IGNORED, PENDING, Move, ObjectRecord
 from chalicelib.domain.run import MAX_ATTEMPTS, Lease, RunEnded
 from chalicelib.domain.upload import DROP, destination
 from chalicelib.errors import PipelineError
 from chalicelib.observability import note
 from chalicelib.ports import Ports
-from chalicelib.steps.repair import differs, repair
 
 SETTLING = timedelta(minutes=2)
 """Younger objects are left to their own events."""
@@ -101,4 +101,4 @@ def _differences(project: str, ports: Ports) -> int:
     shown = {key: list(found) for key, found in groupby(listing, key=lambda one: one.key)}
     odd = [key for key in {**known, **shown} if differs(known.get(key, []), shown.get(key, []), settled)]
     mine = (key for key in odd if destination(key)[1] is None)
-    return sum(repair(project, key, ports, before=settled) for key in mine)
+    return sum(ports.repairer(project, key, before=settled) for key in mine)
