@@ -105,9 +105,8 @@ def define_project(project: str) -> Response:
 
 @app.door("/projects/{project}/objects")
 def list_objects(project: str) -> dict[str, Any]:
-    """The verdict of every upload, or with ?key= the story of one."""
-    key = inbound.query(app.asked).get("key")
-    return look.objects(inbound.named(project), key, wiring.ports())
+    """The verdicts of all uploads, a page at a time, or with ?key= the story of one."""
+    return look.objects(inbound.uploads(app.asked, project), wiring.ports())
 
 
 @app.door("/projects/{project}/runs")

@@ -15,6 +15,7 @@ from chalicelib.domain.upload import Upload
 from chalicelib.errors import BadRequest, PipelineError
 from chalicelib.observability import note
 from chalicelib.steps.claim import Claim
+from chalicelib.steps.look import MOST, Uploads
 from chalicelib.steps.predict import Predict
 
 PROBLEM = "application/problem+json"
@@ -70,6 +71,15 @@ def named(name: str) -> str:
 def query(request: Request) -> dict[str, str]:
     """The query's parameters; of one given twice, the last."""
     return dict(request.query_params.items()) if request.query_params else {}
+
+
+def uploads(request: Request, project: str) -> Uploads:
+    """A request for verdicts: ?key=, or ?limit= and ?after=, the `next` of the page before."""
+    asked = query(request)
+    limit = asked.get("limit", str(MOST))
+    if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST:
+        raise BadRequest("limit", f"{limit!r} is no number from 1 to {MOST}", "Leave it out, or correct it.")
+    return Uploads(named(project), asked.get("key"), asked.get("after", ""), int(limit))
 
 
 def raw(request: Request) -> bytes:

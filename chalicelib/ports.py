@@ -5,27 +5,17 @@ tests/fakes.py keeps them in memory. Every method raises only errors of chalicel
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from chalicelib.domain.bucket import Listed
 from chalicelib.domain.endpoint import Actual
-from chalicelib.domain.ledger import Move, ObjectRecord, Waiting
+from chalicelib.domain.ledger import PENDING, Head, Move, ObjectRecord, Waiting
 from chalicelib.domain.model_version import Champion, ModelVersion
 from chalicelib.domain.prediction import Answer, Question
 from chalicelib.domain.run import Lease, RunEnded, RunRecord
 from chalicelib.domain.upload import Upload
 from chalicelib.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One object as a listing of the bucket shows it."""
-
-    key: str
-    etag: str
-    size: int
-    modified: datetime
 
 
 class Clock(Protocol):
@@ -56,6 +46,12 @@ class Ledger(Protocol):
     def delete(self, upload: Upload, project: str) -> str:
         """Close the upload a deletion took away. Answers deleted or known."""
 
+    def restore(self, upload: Upload, project: str, verdict: str) -> str:
+        """Open a closed upload again that the bucket shows as the current version. Answers restored or known."""
+
+    def head(self, project: str, key: str) -> Head | None:
+        """The newest news of a key."""
+
     def move(self, moves: Sequence[Move], fence: Lease | None = None) -> list[Move]:
         """Change records and their markers; answers those applied. A record changed meanwhile is left alone.
 
@@ -65,8 +61,17 @@ class Ledger(Protocol):
     def waiting(self, project: str) -> list[Waiting]:
         """The uploads that wait for a run."""
 
+    def any_waiting(self, project: str, *, retries: bool) -> bool:
+        """Whether an upload waits that may start a run: a fresh one, or (`retries`) one not failed too often."""
+
     def objects(self, project: str, key: str | None = None) -> list[ObjectRecord]:
-        """Records of a project, or of one key of it, sorted by key and age."""
+        """Records of a project sorted by key, or of one key of it, oldest first."""
+
+    def some_objects(self, project: str, after: str, limit: int) -> list[ObjectRecord]:
+        """The first records of a project, by id, whose id is above `after`."""
+
+    def counts(self, project: str) -> dict[str, int]:
+        """How many uploads of a project have each verdict."""
 
     def take_lease(self, project: str, now: datetime) -> Lease | None:
         """Take the project for a new run and enter the run; None while somebody else holds it."""
@@ -109,7 +114,7 @@ class Documents(Protocol):
         """Put a document at an s3:// address; in one line where SQL is to read it."""
 
     def listing(self, prefix: str) -> Iterable[Listed]:
-        """Objects of the bucket below a prefix, by key."""
+        """Every version of every object of the bucket below a prefix, by key; of one key, uploads newest first."""
 
     def remove(self, keys: Sequence[str]) -> None:
         """Delete objects of the bucket, in this order; those that are not there are no trouble."""
@@ -205,6 +210,15 @@ class Reporter(Protocol):
         """Settle, record, tell, release, and start what waits."""
 
 
+class Repairer(Protocol):
+    """Makes the ledger tell of a key what the bucket shows (chalicelib.steps.repair is the one)."""
+
+    def __call__(
+        self, project: str, key: str, *, before: datetime, verdict: str = PENDING, reason: str | None = None
+    ) -> int:
+        """Enter versions older than `before` as `verdict`, close what is gone, open what is back; how many changed."""
+
+
 class Ports(Protocol):
     """Everything a step may use; wiring builds each part on first use."""
 
@@ -251,6 +265,10 @@ class Ports(Protocol):
     @property
     def reporter(self) -> Reporter:
         """Closes runs."""
+
+    @property
+    def repairer(self) -> Repairer:
+        """Makes the ledger tell what the bucket shows."""
 
     @property
     def champions(self) -> Champions:

@@ -22,6 +22,7 @@ from chalicelib.adapters.ssm import read_parameter
 from chalicelib.adapters.stepfunctions import StepFunctionsWorkflow
 from chalicelib.steps import report
 from chalicelib.steps.launch import Launch
+from chalicelib.steps.repair import Repair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +92,11 @@ class Wiring:
     def reporter(self) -> port.Reporter:
         """Closes runs."""
         return partial(report.run, ports=self)
+
+    @cached_property
+    def repairer(self) -> port.Repairer:
+        """Makes the ledger tell what the bucket shows."""
+        return Repair(self.ledger, self.documents, self.clock, self.settings.bucket)
 
     @cached_property
     def champions(self) -> port.Champions:

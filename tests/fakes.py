@@ -5,6 +5,7 @@ what they were asked, and can be told to fail.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,18 +13,20 @@ from functools import cached_property, partial
 from typing import Any
 
 from chalicelib.adapters.champions import RememberedChampions
+from chalicelib.domain.bucket import Listed
 from chalicelib.domain.endpoint import Actual
-from chalicelib.domain.ledger import PENDING, Change, Head, Move, ObjectRecord, Waiting, arrival, deletion
+from chalicelib.domain.ledger import Change, Head, Move, ObjectRecord, Waiting, arrival, deletion, restoration
 from chalicelib.domain.model_version import Champion, ModelVersion
 from chalicelib.domain.prediction import Answer, Question
 from chalicelib.domain.run import RUNNING, Lease, RunEnded, RunRecord, new_run
-from chalicelib.domain.upload import Upload
+from chalicelib.domain.upload import Upload, object_id, order
 from chalicelib.errors import AwsTrouble, LeaseLost, PipelineError
-from chalicelib.ports import Listed
 from chalicelib.settings import Settings
 from chalicelib.steps import claim, report
 from chalicelib.steps.launch import Launch
+from chalicelib.steps.repair import Repair
 from tests import builders
+from tests.bucket import Bucket
 
 
 class FakeClock:
@@ -73,11 +76,21 @@ class InMemoryLedger:
         current = self.records.get((project, head.object_id)) if head else None
         return self._apply(project, upload.key, deletion(upload, head, current))
 
+    def restore(self, upload: Upload, project: str, verdict: str) -> str:
+        head = self.heads.get((project, upload.key))
+        current = self.records.get((project, head.object_id)) if head else None
+        name = object_id(upload.key, upload.version_id, upload.sequencer, upload.etag)
+        change = restoration(upload, verdict, head, current, self.records.get((project, name)))
+        return self._apply(project, upload.key, change)
+
+    def head(self, project: str, key: str) -> Head | None:
+        return self.heads.get((project, key))
+
     def _apply(self, project: str, key: str, change: Change) -> str:
         if change.put:
             self._keep(change.put)
-        if change.move:
-            self._keep(change.move.after)
+        for move in change.moves:
+            self._keep(move.after)
         if change.head:
             self.heads[(project, key)] = change.head
         return change.outcome
@@ -85,7 +98,7 @@ class InMemoryLedger:
     def _keep(self, record: ObjectRecord) -> None:
         place = (record.project, record.id)
         self.records[place] = record
-        if record.verdict == PENDING:
+        if record.waits:
             self.markers[place] = record.tries
         else:
             self.markers.pop(place, None)
@@ -110,7 +123,18 @@ class InMemoryLedger:
 
     def objects(self, project: str, key: str | None = None) -> list[ObjectRecord]:
         found = [r for (owner, _), r in sorted(self.records.items()) if owner == project]
-        return [record for record in found if key is None or record.key == key]
+        if key is None:
+            return found
+        return sorted((one for one in found if one.key == key), key=lambda one: order(one.sequencer))
+
+    def any_waiting(self, project: str, *, retries: bool) -> bool:
+        return any(one.fresh or (retries and not one.parked) for one in self.waiting(project))
+
+    def some_objects(self, project: str, after: str, limit: int) -> list[ObjectRecord]:
+        return [record for record in self.objects(project) if record.id > after][:limit]
+
+    def counts(self, project: str) -> dict[str, int]:
+        return dict(Counter(record.verdict for record in self.objects(project)))
 
     def take_lease(self, project: str, now: datetime) -> Lease | None:
         if project in self.leases:
@@ -172,7 +196,7 @@ class FakeDocuments:
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
-        self.listed: list[Listed] = []
+        self.bucket = Bucket()
         self.trouble: PipelineError | None = None
         self.trouble_removing: PipelineError | None = None
 
@@ -186,7 +210,7 @@ class FakeDocuments:
         self.texts[uri] = json.dumps(document, indent=None if one_line else 1)
 
     def listing(self, prefix: str) -> Iterable[Listed]:
-        return [one for one in self.listed if one.key.startswith(prefix)]
+        return self.bucket.listing(prefix)
 
     def remove(self, keys: Sequence[str]) -> None:
         if self.trouble_removing:
@@ -345,6 +369,10 @@ class FakePorts:
     @cached_property
     def reporter(self) -> Any:
         return partial(report.run, ports=self)
+
+    @cached_property
+    def repairer(self) -> Repair:
+        return Repair(self.ledger, self.documents, self.clock, self.settings.bucket)
 
     def _seconds(self) -> float:
         return self.clock.moment.timestamp()

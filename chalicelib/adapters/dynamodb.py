@@ -4,47 +4,49 @@ only while nobody else has touched what was decided upon. Every read is strongly
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from chalicelib.adapters import items
-from chalicelib.adapters.aws import calling, code_of, translated
 from chalicelib.adapters.items import Item
-from chalicelib.domain.ledger import PENDING, Change, Move, ObjectRecord, Waiting, arrival, deletion
+from chalicelib.adapters.table import Table, Write
+from chalicelib.domain.ledger import Change, Head, Move, ObjectRecord, Waiting, arrival, deletion, restoration
 from chalicelib.domain.model_version import Champion
 from chalicelib.domain.run import RUNNING, Lease, RunRecord, new_run, project_of
-from chalicelib.domain.upload import Upload
+from chalicelib.domain.upload import Upload, key_in_ids, object_id, order
 from chalicelib.errors import AwsTrouble, LeaseLost
 
 _TRIES = 20
-_MOVES_A_TRANSACTION = 49
-"""A transaction takes 100 writes: two a move, and the fence."""
-Write = dict[str, Any]
+_FEW = 25
+_WRITES_A_TRANSACTION = 99
+"""A transaction takes 100: one a move, one more when its marker comes or goes, and the fence."""
 
 
 class DynamoLedger:
     """The Ledger port."""
 
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._table = Table(client, table)
 
     # ── Projects ──────────────────────────────────────────────────────────────────────────────────────────────
     def project(self, name: str) -> dict[str, Any] | None:
         """The project's spec, or None."""
-        item = self._get(items.key("PROJECTS", name))
+        item = self._table.get(items.key("PROJECTS", name))
         return items.unpack(item)["spec"] if item else None
 
     def projects(self) -> list[str]:
         """Names of all projects."""
-        return [item["sk"]["S"] for item in self._query("PROJECTS")]
+        return [item["sk"]["S"] for item in self._table.query("PROJECTS")]
 
     def put_project(self, spec: Mapping[str, Any], at: str) -> None:
         """Create or replace a project."""
-        self._put({**items.key("PROJECTS", spec["project"]), **items.pack({"spec": spec, "updated_at": at})})
+        self._table.put(
+            {**items.key("PROJECTS", spec["project"]), **items.pack({"spec": spec, "updated_at": at})}
+        )
 
     # ── Uploads ───────────────────────────────────────────────────────────────────────────────────────────────
     def record(self, new: ObjectRecord) -> str:
@@ -52,7 +54,7 @@ class DynamoLedger:
 
         def decide(head_item: Item | None) -> Change:
             head = items.head_of(head_item) if head_item else None
-            existing = self._object(new.project, new.id)
+            existing = self._object(new.project, new.id) if head else None  # every upload leaves a head
             current = self._object(new.project, head.object_id) if head and existing is None else None
             return arrival(new, head, current, existing)
 
@@ -68,54 +70,71 @@ class DynamoLedger:
 
         return self._apply(project, upload.key, decide)
 
+    def restore(self, upload: Upload, project: str, verdict: str) -> str:
+        """Open a closed upload again; see the port."""
+        name = object_id(upload.key, upload.version_id, upload.sequencer, upload.etag)
+
+        def decide(head_item: Item | None) -> Change:
+            head = items.head_of(head_item) if head_item else None
+            current = self._object(project, head.object_id) if head else None
+            return restoration(upload, verdict, head, current, self._object(project, name))
+
+        return self._apply(project, upload.key, decide)
+
+    def head(self, project: str, key: str) -> Head | None:
+        """The newest news of a key."""
+        item = self._table.get(items.head_key(project, key))
+        return items.head_of(item) if item else None
+
     def _apply(self, project: str, key: str, decide: Callable[[Item | None], Change]) -> str:
         """Decide on what is there and write it; look again if somebody was quicker."""
         for _ in range(_TRIES):
-            before = self._get(items.head_key(project, key))
+            before = self._table.get(items.head_key(project, key))
             change = decide(before)
             writes = self._writes(project, change, before)
-            if not writes or self._transact(writes) is None:
+            if not writes or self._table.transact(writes) is None:
                 return change.outcome
         raise AwsTrouble(
-            f"ledger {self._table}", f"{key} keeps changing", "The event will be delivered again."
+            f"ledger {self._table.name}", f"{key} keeps changing", "The event will be delivered again."
         )
 
     def _writes(self, project: str, change: Change, before: Item | None) -> list[Write]:
         writes = []
         if change.put:
-            writes.append(self._conditional_put(items.object_item(change.put), "attribute_not_exists(pk)"))
-            if change.put.verdict == PENDING:
+            writes.append(
+                self._table.conditional_put(items.object_item(change.put), "attribute_not_exists(pk)")
+            )
+            if change.put.waits:
                 writes.append(self._marker(change.put))
-        if change.move:
-            writes += self._moved(change.move)
+        for move in change.moves:
+            writes += self._moved(move)
         if change.head:
             condition, values = "attribute_not_exists(pk)", {}
             if before:
-                condition = "sequencer = :s AND object_id = :o AND deleted = :d"
-                values = {":s": before["sequencer"], ":o": before["object_id"], ":d": before["deleted"]}
-            writes.append(self._conditional_put(items.head_item(project, change.head), condition, values))
+                condition = "sequencer = :s AND object_id = :o AND gone = :g"
+                values = {":s": before["sequencer"], ":o": before["object_id"], ":g": before["gone"]}
+            writes.append(
+                self._table.conditional_put(items.head_item(project, change.head), condition, values)
+            )
         return writes
 
     def _marker(self, record: ObjectRecord) -> Write:
         marker = items.waiting_key(record.project, record.id)
-        return {"Put": {"TableName": self._table, "Item": {**marker, "tries": {"N": str(record.tries)}}}}
+        return {"Put": {"TableName": self._table.name, "Item": {**marker, "tries": {"N": str(record.tries)}}}}
 
     def _moved(self, move: Move) -> list[Write]:
         values = {":r": {"N": str(move.before.revision)}}
-        writes = [self._conditional_put(items.object_item(move.after), "revision = :r", values)]
-        if move.after.verdict == PENDING:
+        writes = [self._table.conditional_put(items.object_item(move.after), "revision = :r", values)]
+        if move.after.waits:
             writes.append(self._marker(move.after))
-        elif move.before.verdict == PENDING:
+        elif move.before.waits:
             marker = items.waiting_key(move.before.project, move.before.id)
-            writes.append({"Delete": {"TableName": self._table, "Key": marker}})
+            writes.append({"Delete": {"TableName": self._table.name, "Key": marker}})
         return writes
 
     def move(self, moves: Sequence[Move], fence: Lease | None = None) -> list[Move]:
         """Change records and their markers; see the port."""
-        applied: list[Move] = []
-        for start in range(0, len(moves), _MOVES_A_TRANSACTION):
-            applied += self._move(list(moves[start : start + _MOVES_A_TRANSACTION]), fence)
-        return applied
+        return [moved for batch in _batches(moves) for moved in self._move(batch, fence)]
 
     def _move(self, moves: list[Move], fence: Lease | None) -> list[Move]:
         for _ in range(_TRIES):
@@ -128,7 +147,7 @@ class DynamoLedger:
                 own = self._moved(move)
                 writes += own
                 owners += [move] * len(own)
-            refused = self._transact(writes)
+            refused = self._table.transact(writes)
             if refused is None:
                 return moves
             if fence and refused and refused[0] == "ConditionalCheckFailed":
@@ -136,31 +155,58 @@ class DynamoLedger:
             pairs = zip(owners, refused, strict=False)
             stale = [owner for owner, code in pairs if owner and code == "ConditionalCheckFailed"]
             moves = [move for move in moves if move not in stale]
-        raise AwsTrouble(f"ledger {self._table}", "too many writers at once", "Try again in a moment.")
+        raise AwsTrouble(f"ledger {self._table.name}", "too many writers at once", "Try again in a moment.")
 
     def _guard(self, lease: Lease) -> Write:
         held, values = _held_by(lease)
-        check = {"TableName": self._table, "Key": items.lease_key(lease.project), "ConditionExpression": held}
+        check = {
+            "TableName": self._table.name,
+            "Key": items.lease_key(lease.project),
+            "ConditionExpression": held,
+        }
         return {"ConditionCheck": {**check, **_names(), "ExpressionAttributeValues": values}}
 
     def waiting(self, project: str) -> list[Waiting]:
         """The uploads that wait for a run."""
-        return [items.waiting_of(item) for item in self._query(f"WAITING#{project}")]
+        return [items.waiting_of(item) for item in self._table.query(f"WAITING#{project}")]
+
+    def any_waiting(self, project: str, *, retries: bool) -> bool:
+        """Whether one waits that may start a run; looks no further than the first such."""
+        found = map(items.waiting_of, self._table.query(f"WAITING#{project}", page=_FEW))
+        return any(one.fresh or (retries and not one.parked) for one in found)
 
     def objects(self, project: str, key: str | None = None) -> list[ObjectRecord]:
         """Records of a project, or of one key."""
-        records = [items.object_of(item) for item in self._query(f"OBJECTS#{project}")]
-        return [record for record in records if key is None or record.key == key]
+        if key is None:
+            return [items.object_of(item) for item in self._table.query(f"OBJECTS#{project}")]
+        pk, same = f"OBJECTS#{project}", "pk = :p AND begins_with(sk, :k)"
+        found = self._table.query(pk, {":k": key_in_ids(key)}, KeyConditionExpression=same)
+        records = [record for record in map(items.object_of, found) if record.key == key]
+        return sorted(records, key=lambda record: order(record.sequencer))
+
+    def some_objects(self, project: str, after: str, limit: int) -> list[ObjectRecord]:
+        """The first records above an id."""
+        pk, above = f"OBJECTS#{project}", "pk = :p AND sk > :k"
+        if after:
+            found = self._table.query(pk, {":k": after}, page=limit, KeyConditionExpression=above)
+        else:
+            found = self._table.query(pk, page=limit)
+        return [items.object_of(item) for item in islice(found, limit)]
+
+    def counts(self, project: str) -> dict[str, int]:
+        """How many uploads have each verdict; only that is fetched of each."""
+        found = self._table.query(f"OBJECTS#{project}", ProjectionExpression="verdict")
+        return dict(Counter(item["verdict"]["S"] for item in found))
 
     def _object(self, project: str, object_id: str) -> ObjectRecord | None:
-        item = self._get(items.object_key(project, object_id)) if object_id else None
+        item = self._table.get(items.object_key(project, object_id)) if object_id else None
         return items.object_of(item) if item else None
 
     # ── Leases and runs ───────────────────────────────────────────────────────────────────────────────────────
     def take_lease(self, project: str, now: datetime) -> Lease | None:
         """Take the project for a new run; see the port."""
         for _ in range(_TRIES):
-            item = self._get(items.lease_key(project))
+            item = self._table.get(items.lease_key(project))
             if item and "run" in item:
                 return None
             number = int(item["number"]["N"]) + 1 if item else 1
@@ -169,8 +215,8 @@ class DynamoLedger:
             if item:
                 free, values = "attribute_not_exists(#run) AND #number = :n", {":n": item["number"]}
             begun = RunRecord(project, lease.run, 1, RUNNING, lease.taken_at)
-            writes = [self._lease_put(lease, free, values), {"Put": self._plain(items.run_item(begun))}]
-            if self._transact(writes) is None:
+            writes = [self._lease_put(lease, free, values), {"Put": self._table.plain(items.run_item(begun))}]
+            if self._table.transact(writes) is None:
                 return lease
         return None
 
@@ -180,22 +226,22 @@ class DynamoLedger:
         held, values = _held_by(lease)
         known = self.run(lease.run) or RunRecord(lease.project, lease.run, 1, RUNNING, lease.taken_at)
         again = replace(known, attempt=taken.attempt, state=RUNNING)
-        writes = [self._lease_put(taken, held, values), {"Put": self._plain(items.run_item(again))}]
-        return taken if self._transact(writes) is None else None
+        writes = [self._lease_put(taken, held, values), {"Put": self._table.plain(items.run_item(again))}]
+        return taken if self._table.transact(writes) is None else None
 
     def lease(self, project: str) -> Lease | None:
         """Who holds the project."""
-        item = self._get(items.lease_key(project))
+        item = self._table.get(items.lease_key(project))
         return items.lease_of(item) if item and "run" in item else None
 
     def release(self, lease: Lease) -> bool:
         """Give the project back; only its number stays, so that it never counts down."""
-        return self._transact([self._free(lease)]) is None
+        return self._table.transact([self._free(lease)]) is None
 
     def give_back(self, lease: Lease) -> None:
         """Release and forget the run."""
-        run = {"TableName": self._table, "Key": items.run_key(lease.project, lease.run)}
-        self._transact([self._free(lease), {"Delete": run}])
+        run = {"TableName": self._table.name, "Key": items.run_key(lease.project, lease.run)}
+        self._table.transact([self._free(lease), {"Delete": run}])
 
     def _free(self, lease: Lease) -> Write:
         held, values = _held_by(lease)
@@ -205,78 +251,52 @@ class DynamoLedger:
         return self._lease_write(asdict(lease), lease.project, condition, values)
 
     def _lease_write(self, value: Mapping[str, Any], project: str, condition: str, values: Item) -> Write:
-        put = self._conditional_put({**items.lease_key(project), **items.pack(value)}, condition, values)
+        put = self._table.conditional_put(
+            {**items.lease_key(project), **items.pack(value)}, condition, values
+        )
         if "#run" in condition:
             put["Put"] |= _names()
         return put
 
     def put_run(self, record: RunRecord) -> None:
         """Create or replace what is kept of a run."""
-        self._put(items.run_item(record))
+        self._table.put(items.run_item(record))
 
     def run(self, run: str) -> RunRecord | None:
         """What is kept of a run; its name says whose it is."""
-        item = self._get(items.run_key(project_of(run) or "", run))
+        item = self._table.get(items.run_key(project_of(run) or "", run))
         return items.run_of(item) if item else None
 
     def runs(self, project: str) -> list[RunRecord]:
         """A project's runs, newest first."""
-        found = [items.run_of(item) for item in self._query(f"RUNS#{project}")]
+        found = [items.run_of(item) for item in self._table.query(f"RUNS#{project}")]
         return sorted(found, key=lambda record: (record.started_at, record.run), reverse=True)
 
     def champion(self, project: str) -> Champion | None:
         """The released model."""
-        item = self._get(items.key(f"CHAMPION#{project}", "CHAMPION"))
+        item = self._table.get(items.key(f"CHAMPION#{project}", "CHAMPION"))
         return items.champion_of(item) if item else None
 
     def put_champion(self, champion: Champion) -> None:
         """Record which model the endpoint answers with."""
-        self._put({**items.key(f"CHAMPION#{champion.project}", "CHAMPION"), **items.pack(asdict(champion))})
+        self._table.put(
+            {**items.key(f"CHAMPION#{champion.project}", "CHAMPION"), **items.pack(asdict(champion))}
+        )
 
-    # ── DynamoDB ──────────────────────────────────────────────────────────────────────────────────────────────
-    def _get(self, key: Item) -> Item | None:
-        with calling(f"ledger {self._table}"):
-            found: Item | None = self._client.get_item(
-                TableName=self._table, Key=key, ConsistentRead=True
-            ).get("Item")
-        return found
 
-    def _put(self, item: Item) -> None:
-        with calling(f"ledger {self._table}"):
-            self._client.put_item(**self._plain(item))
-
-    def _plain(self, item: Item) -> dict[str, Any]:
-        return {"TableName": self._table, "Item": item}
-
-    def _conditional_put(self, item: Item, condition: str, values: Item | None = None) -> Write:
-        put = {**self._plain(item), "ConditionExpression": condition}
-        return {"Put": {**put, "ExpressionAttributeValues": values} if values else put}
-
-    def _query(self, pk: str) -> Iterator[Item]:
-        with calling(f"ledger {self._table}"):
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self._table,
-                KeyConditionExpression="pk = :p",
-                ExpressionAttributeValues={":p": {"S": pk}},
-                ConsistentRead=True,
-            )
-            for page in pages:
-                yield from page["Items"]
-
-    def _transact(self, writes: list[Write]) -> list[str] | None:
-        """Write all or nothing; None when written, else the reason DynamoDB gives for each write."""
-        try:
-            self._client.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            if code_of(error) == "TransactionCanceledException":
-                return [
-                    str(reason.get("Code", "None"))
-                    for reason in error.response.get("CancellationReasons", [])
-                ]
-            if code_of(error) == "TransactionInProgressException":
-                return []
-            raise translated(error, f"ledger {self._table}") from error
-        return None
+def _batches(moves: Sequence[Move]) -> Iterator[list[Move]]:
+    """As many moves at a time as a transaction takes."""
+    batch: list[Move] = []
+    room = _WRITES_A_TRANSACTION
+    for move in moves:
+        writes = 1 + (move.before.waits or move.after.waits)
+        if writes > room:
+            yield batch
+            batch, room = [], _WRITES_A_TRANSACTION
+        batch.append(move)
+        room -= writes
+    if batch:
+        yield batch
 
 
 def _names() -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters.aws import calling, code_of, translated
+from chalicelib.domain.bucket import Listed
 from chalicelib.errors import AwsTrouble, JobFailed
-from chalicelib.ports import Listed
 
 _MOST_DELETED = 1000
 
@@ -46,12 +46,15 @@ class S3Documents:
             self._client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 
     def listing(self, prefix: str) -> Iterable[Listed]:
-        """Objects below a prefix of the stage's bucket, page by page."""
+        """Versions below a prefix of the stage's bucket, page by page."""
         with calling(f"s3://{self._bucket}/{prefix}"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=self._bucket, Prefix=prefix
+            )
             for page in pages:
-                for one in page.get("Contents", []):
-                    yield Listed(one["Key"], one["ETag"].strip('"'), int(one["Size"]), one["LastModified"])
+                found = [_listed(one) for one in page.get("Versions", [])]
+                found += [_listed(one, marker=True) for one in page.get("DeleteMarkers", [])]
+                yield from sorted(found, key=lambda one: one.key.encode())  # stable: newest first stays so
 
     def remove(self, keys: Sequence[str]) -> None:
         """Delete objects, as many in a request as S3 takes."""
@@ -66,6 +69,19 @@ class S3Documents:
                 raise AwsTrouble(
                     where, f"not deleted: {failed.get('Message') or failed['Code']}", "Try again later."
                 )
+
+
+def _listed(one: Mapping[str, Any], *, marker: bool = False) -> Listed:
+    version = one["VersionId"]
+    return Listed(
+        one["Key"],
+        one.get("ETag", "").strip('"'),
+        int(one.get("Size", 0)),
+        one["LastModified"],
+        None if version == "null" else version,
+        bool(one["IsLatest"]),
+        marker,
+    )
 
 
 def _parts(uri: str) -> tuple[str, str]:

@@ -1,5 +1,9 @@
 """What the ledger remembers of an upload, and how its verdict may change. Both ledgers (DynamoDB's and the
 tests') apply the changes decided here; they only add that nobody else changed the record meanwhile.
+
+A key's head keeps two maxima: the newest upload and the newest deletion, by S3's sequencer. The newest upload lives
+unless a newer deletion is known; every other upload of the key is superseded. Maxima do not care in which order, how
+often or how late they are told, so neither do verdicts.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from chalicelib.domain.upload import Upload, object_id, order
 
 PENDING, CLAIMED, PREPARED, REFUSED = "pending", "claimed", "prepared", "refused"
 SUPERSEDED, DELETED, IGNORED = "superseded", "deleted", "ignored"
+VERDICTS = (PENDING, CLAIMED, PREPARED, REFUSED, SUPERSEDED, DELETED, IGNORED)
 MAX_TRIES = 3
 """Runs an upload may fail with before it waits for a person."""
 _HISTORY = 20
@@ -20,14 +25,19 @@ _NEXT: dict[str, frozenset[str]] = {
     PREPARED: frozenset({PREPARED, REFUSED, IGNORED, SUPERSEDED, DELETED}),
     IGNORED: frozenset({PENDING, SUPERSEDED, DELETED}),
     REFUSED: frozenset(),
-    SUPERSEDED: frozenset(),
-    DELETED: frozenset(),
+    SUPERSEDED: frozenset({SUPERSEDED, DELETED, PENDING, IGNORED}),
+    DELETED: frozenset({DELETED, SUPERSEDED, PENDING, IGNORED}),
 }
+_WHY_CLOSED = {SUPERSEDED: "a newer upload of the same key", DELETED: "deleted from the bucket"}
+_RESTORED = "the bucket shows it as the current version again"
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectRecord:
-    """One upload and its verdict. `tries`: runs it has failed with; `revision` counts its changes."""
+    """One upload and its verdict. `tries`: runs it has failed with; `revision` counts its changes.
+
+    `leaving`: it is closed, but the newest dataset may still hold it: the next run makes one without it.
+    """
 
     project: str
     bucket: str
@@ -45,11 +55,17 @@ class ObjectRecord:
     source: str = "event"
     revision: int = 0
     history: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    leaving: bool = False
 
     @property
     def id(self) -> str:
-        """The upload's name in the ledger; sorts by key, then by age."""
-        return object_id(self.key, self.sequencer, self.etag)
+        """The upload's name in the ledger."""
+        return object_id(self.key, self.version_id, self.sequencer, self.etag)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a run is to come for it: to take it in, or to leave it out."""
+        return self.verdict == PENDING or self.leaving
 
     def becomes(self, verdict: str, *, at: str, reason: str | None = None, **changes: Any) -> ObjectRecord:
         """The record with a new verdict and one more line of history. Raises ValueError where no path leads."""
@@ -73,15 +89,22 @@ class ObjectRecord:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest thing known about a key: the upload, or that it was deleted."""
+    """The newest news of a key: its newest upload ("" when only a deletion is known) and its newest deletion."""
 
     key: str
     sequencer: str
-    etag: str
     object_id: str
-    deleted: bool = False
-    source: str = "event"
-    version_id: str | None = None
+    gone: str = ""
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the newest upload has been deleted."""
+        return not self.object_id or order(self.gone) > order(self.sequencer)
+
+    @property
+    def newest(self) -> str:
+        """The newest sequencer known of the key."""
+        return max(self.sequencer, self.gone, key=order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +121,7 @@ class Change:
 
     outcome: str
     put: ObjectRecord | None = None
-    move: Move | None = None
+    moves: tuple[Move, ...] = ()
     head: Head | None = None
 
 
@@ -131,50 +154,89 @@ def record_of(
     )  # fmt: skip
 
 
-def _head(record: ObjectRecord) -> Head:
-    return Head(
-        record.key,
-        record.sequencer,
-        record.etag,
-        record.id,
-        source=record.source,
-        version_id=record.version_id,
-    )
-
-
 def arrival(
     new: ObjectRecord, head: Head | None, current: ObjectRecord | None, existing: ObjectRecord | None
 ) -> Change:
     """What an upload's arrival does, given the key's head, the record it names, and the upload's own record."""
-    if existing is not None or (head is not None and head.object_id == new.id):
+    if existing is not None:
+        return _told_again(new, head, existing)
+    if head and head.object_id and order(new.sequencer) < order(head.sequencer):
+        return Change("older", put=_stillborn(new, SUPERSEDED, "a newer upload"))
+    after = Head(new.key, new.sequencer, new.id, head.gone if head else "")
+    closed = _closed(current, SUPERSEDED, new.event_time)
+    if after.deleted:
+        return Change("older", _stillborn(new, DELETED, "its deletion"), closed, after)
+    return Change("recorded", new, closed, after)
+
+
+def _stillborn(new: ObjectRecord, verdict: str, news: str) -> ObjectRecord:
+    return new.becomes(verdict, at=new.event_time, reason=f"arrived after the news of {news}")
+
+
+def _told_again(new: ObjectRecord, head: Head | None, existing: ObjectRecord) -> Change:
+    """Nothing, unless it was the sweep that met the upload first: only its own event tells its true place."""
+    if existing.source != "sweep" or new.source == "sweep" or head is None:
         return Change("known")
-    if head is None:
-        return Change("recorded", put=new, head=_head(new))
-    if head.source == "sweep" and not head.deleted and head.etag == new.etag:
-        # The sweep met this very object before its event came: learn the true sequencer, keep one record.
-        newest = max(head.sequencer, new.sequencer, key=order)
-        known = Head(head.key, newest, head.etag, head.object_id, version_id=new.version_id)
-        return Change("known", head=known)
-    if order(new.sequencer) < order(head.sequencer):
-        verdict = DELETED if head.deleted else SUPERSEDED
-        reason = f"arrived after the news of {'its deletion' if head.deleted else 'a newer upload'}"
-        return Change("older", put=new.becomes(verdict, at=new.event_time, reason=reason))
-    return Change("recorded", put=new, move=_close(current, SUPERSEDED, new.event_time), head=_head(new))
+    placed = replace(existing, sequencer=new.sequencer, source=new.source, revision=existing.revision + 1)
+    if head.object_id != existing.id:
+        return Change("known", moves=(Move(existing, placed),))
+    after = replace(head, sequencer=max(head.sequencer, new.sequencer, key=order))
+    if head.deleted and not after.deleted and existing.verdict == DELETED:
+        again = existing.becomes(PENDING, at=new.event_time, run=None, leaving=False, tries=0)
+        placed = replace(again, sequencer=new.sequencer, source=new.source)
+    return Change("known", moves=(Move(existing, placed),), head=after)
 
 
 def deletion(upload: Upload, head: Head | None, current: ObjectRecord | None) -> Change:
-    """What the news of a deletion does. A deleted old version of a key leaves its newer one alone."""
-    gone = Head(upload.key, upload.sequencer, "", head.object_id if head else "", deleted=True)
-    if head is None:
-        return Change("deleted", head=gone)
-    other_version = upload.permanent and upload.version_id and upload.version_id != head.version_id
-    if other_version or order(upload.sequencer) <= order(head.sequencer):
+    """What the news does that a key shows no object any more."""
+    if head and order(upload.sequencer) <= order(head.gone):
         return Change("known")
-    return Change("deleted", move=_close(current, DELETED, upload.at), head=gone)
+    newest, name = (head.sequencer, head.object_id) if head else ("", "")
+    after = Head(upload.key, newest, name, gone=upload.sequencer)
+    if not after.deleted:
+        return Change("known")
+    return Change("deleted", moves=_closed(current, DELETED, upload.at), head=after)
 
 
-def _close(current: ObjectRecord | None, verdict: str, at: str) -> Move | None:
-    if current is None or not current.can_become(verdict):
+def restoration(
+    upload: Upload,
+    verdict: str,
+    head: Head | None,
+    current: ObjectRecord | None,
+    existing: ObjectRecord | None,
+) -> Change:
+    """What it does that the bucket shows an upload the ledger had closed: a newer version, or the marker of its
+    deletion, was removed. `upload.sequencer` is when; `verdict` is what it is taken back as.
+    """
+    if head is None or existing is None or order(upload.sequencer) <= order(head.newest):
+        return Change("known")
+    closed = () if current is None or current.id == existing.id else _closed(current, DELETED, upload.at)
+    if existing.verdict in {SUPERSEDED, DELETED}:
+        fresh = {"run": None, "leaving": False, "tries": 0}
+        closed += (Move(existing, existing.becomes(verdict, at=upload.at, reason=_RESTORED, **fresh)),)
+    return Change("restored", moves=closed, head=Head(upload.key, upload.sequencer, existing.id, head.gone))
+
+
+def _closed(current: ObjectRecord | None, verdict: str, at: str) -> tuple[Move, ...]:
+    if current is None or current.verdict == verdict or not current.can_become(verdict):
+        return ()
+    leaving = current.leaving or current.verdict in {CLAIMED, PREPARED}
+    after = current.becomes(verdict, at=at, reason=_WHY_CLOSED[verdict], leaving=leaving)
+    return (Move(current, after),)
+
+
+def claimed(record: ObjectRecord, run: str, at: str) -> Move | None:
+    """A run takes a waiting upload in, or a closed one out."""
+    if record.leaving:
+        return Move(
+            record, record.becomes(record.verdict, at=at, reason=record.reason, run=run, leaving=False)
+        )
+    return Move(record, record.becomes(CLAIMED, at=at, run=run)) if record.can_become(CLAIMED) else None
+
+
+def kept_after_all(record: ObjectRecord, run: str, at: str) -> Move | None:
+    """A run that was to leave a closed upload out has made no dataset: the next run is to do it."""
+    if record.run != run or record.leaving or record.verdict not in {SUPERSEDED, DELETED}:
         return None
-    reason = "a newer upload of the same key" if verdict == SUPERSEDED else "deleted from the bucket"
-    return Move(current, current.becomes(verdict, at=at, reason=reason))
+    after = record.becomes(record.verdict, at=at, reason=record.reason, leaving=True, tries=record.tries + 1)
+    return Move(record, after)

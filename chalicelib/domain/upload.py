@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from chalicelib.domain.project import name_fault
@@ -11,7 +12,10 @@ DROP = "drop/"
 NO_PROJECT = "-"
 """Where the ledger keeps objects that can belong to no project."""
 _SEQUENCER_WIDTH = 32
-_LONGEST_KEY_IN_ID = 800
+_LONGEST_ID = 1000
+"""Bytes; a sort key of DynamoDB takes 1,024."""
+_SCRATCH = re.compile(r"^\.(?!\.?$)|^_(SUCCESS|temporary|committed_\w+|started_\w+)$|_\$folder\$$")
+"""Names that Hadoop, Spark, editors and desktops leave beside data: never data themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,18 @@ def after(sequencer: str) -> str:
     return f"{int(sequencer or '0', 16) + 1:018X}"
 
 
-def object_id(key: str, sequencer: str, etag: str) -> str:
-    """The ledger's name of one upload; keys too long for a sort key are named by their digest."""
-    name = key if len(key.encode()) <= _LONGEST_KEY_IN_ID else hashlib.sha256(key.encode()).hexdigest()
-    return f"{name}#{order(sequencer)}#{etag}"
+def object_id(key: str, version_id: str | None, sequencer: str, etag: str) -> str:
+    """The ledger's name of one upload: its key and version. A bucket without versions is told apart by event."""
+    return key_in_ids(key) + _short(version_id or f"{order(sequencer)}#{etag}", _LONGEST_ID - 800)
+
+
+def key_in_ids(key: str) -> str:
+    """What the names of all uploads of a key begin with; keys too long for a sort key are named by their digest."""
+    return f"{_short(key, 799)}#"
+
+
+def _short(text: str, limit: int) -> str:
+    return text if len(text.encode()) <= limit else hashlib.sha256(text.encode()).hexdigest()
 
 
 def destination(key: str) -> tuple[str, str | None]:
@@ -54,7 +66,15 @@ def destination(key: str) -> tuple[str, str | None]:
         return NO_PROJECT, f"no project in the key: put it below {DROP}<project>/"
     fault = name_fault(project)
     if fault:
-        return NO_PROJECT, f"{project!r} is no project name: {fault}"
+        return NO_PROJECT, f"{project!r} is no project name: {fault}{_meant(project)}"
     if not rest or key.endswith("/"):
         return NO_PROJECT, "a folder marker, not a file"
+    scratch = next((part for part in rest.split("/") if _SCRATCH.search(part)), None)
+    if scratch is not None:
+        return NO_PROJECT, f"{scratch!r} is what a program leaves beside data: give data another name"
     return project, None
+
+
+def _meant(project: str) -> str:
+    near = project.strip().lower().replace("_", "-").replace(" ", "-")
+    return "" if name_fault(near) else f". Did you mean {DROP}{near}/?"

@@ -1,4 +1,6 @@
-"""Claim: take every waiting upload of the project into this run, and say what each later state is to ask of AWS."""
+"""Claim: take every waiting upload of the project into this run, and every closed one out of it; then say what each
+later state is to ask of AWS.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from typing import Any
 
 from chalicelib.domain.dataset import live, objects_document
 from chalicelib.domain.jobs import Names, claim_document
-from chalicelib.domain.ledger import CLAIMED, Move, ObjectRecord
+from chalicelib.domain.ledger import CLAIMED, ObjectRecord, claimed
 from chalicelib.domain.project import complete
 from chalicelib.domain.run import Lease
 from chalicelib.errors import LeaseLost, NotFound, NothingWaiting
@@ -55,10 +57,11 @@ def _lease(command: Claim, ports: Ports) -> Lease:
 def _take(lease: Lease, ports: Ports) -> list[ObjectRecord]:
     """Claim what waits, then read what the dataset is made of: that read is the truth, whoever retried."""
     project, at = lease.project, ports.clock.now().isoformat()
-    waiting = {one.object_id for one in ports.ledger.waiting(project) if not one.parked}
+    waiting = {one.object_id: one for one in ports.ledger.waiting(project)}
     if waiting:
         records = [record for record in ports.ledger.objects(project) if record.id in waiting]
-        moves = [Move(r, r.becomes(CLAIMED, at=at, run=lease.run)) for r in records if r.can_become(CLAIMED)]
+        wanted = (record for record in records if record.leaving or not waiting[record.id].parked)
+        moves = [move for record in wanted if (move := claimed(record, lease.run, at))]
         ports.ledger.move(moves, fence=lease)
     return live(ports.ledger.objects(project), lease.run)
 
@@ -69,5 +72,5 @@ def _write(lease: Lease, spec: dict[str, Any], records: list[ObjectRecord], port
     ports.documents.write(names.of_run("project.json"), spec)
     champion = ports.ledger.champion(lease.project)
     summary = {"run": champion.run, "artifact_uri": champion.artifact_uri} if champion else None
-    claimed = sum(record.verdict == CLAIMED for record in records)
-    return claim_document(names, spec, summary, objects=len(records), claimed_now=claimed)
+    now = sum(record.verdict == CLAIMED for record in records)
+    return claim_document(names, spec, summary, objects=len(records), claimed_now=now)

@@ -32,11 +32,33 @@ def run(command: Ingest, ports: Ports) -> dict[str, Any]:
         }  # one rule serves the buckets of every stage
     project, fault = destination(upload.key)
     if upload.kind == "deleted":
-        return {"outcome": ports.ledger.delete(upload, project), "project": project, "run": None}
+        outcome = _remove(upload, project, fault, ports)
+        return {"outcome": outcome, "project": project, "run": None if fault else _launch(project, ports)}
     if fault is not None:
         ports.ledger.record(record_of(upload, NO_PROJECT, verdict=IGNORED, reason=fault))
         return {"outcome": "ignored", "project": None, "run": None, "reason": fault}
     return _enter(upload, project, ports)
+
+
+def _launch(project: str, ports: Ports) -> str | None:
+    return ports.launcher.when_waiting(project)
+
+
+def _remove(upload: Upload, project: str, fault: str | None, ports: Ports) -> str:
+    """A key shows nothing any more, or a version was removed for good: then the bucket says what is left."""
+    if not (upload.permanent and upload.version_id):
+        return ports.ledger.delete(upload, project)
+    reason = fault or (None if ports.ledger.project(project) else _no_project(project))
+    verdict = IGNORED if reason else PENDING
+    now = ports.clock.now()
+    changed = ports.repairer(project, upload.key, before=now, verdict=verdict, reason=reason)
+    if ports.ledger.head(project, upload.key) is None:  # its own upload is still to be told of
+        return ports.ledger.delete(upload, project)
+    return "repaired" if changed else "known"
+
+
+def _no_project(project: str) -> str:
+    return f"there is no project {project}: create it with PUT /projects/{project}, and this upload is taken"
 
 
 def _enter(upload: Upload, project: str, ports: Ports) -> dict[str, Any]:
@@ -44,10 +66,7 @@ def _enter(upload: Upload, project: str, ports: Ports) -> dict[str, Any]:
     if ports.ledger.project(project) is not None:
         outcome = ports.ledger.record(record_of(upload, project, verdict=PENDING, reason=None))
     else:
-        reason = (
-            f"there is no project {project}: create it with PUT /projects/{project}, and this upload is taken"
-        )
-        record = record_of(upload, project, verdict=IGNORED, reason=reason)
+        record = record_of(upload, project, verdict=IGNORED, reason=_no_project(project))
         outcome = ports.ledger.record(record)
         if ports.ledger.project(project) is None:
             return {
@@ -58,4 +77,4 @@ def _enter(upload: Upload, project: str, ports: Ports) -> dict[str, Any]:
         # The project was created while we wrote: nobody else will see this upload.
         taken = record.becomes(PENDING, at=ports.clock.now().isoformat())
         ports.ledger.move([Move(record, taken)])
-    return {"outcome": outcome, "project": project, "run": ports.launcher.when_waiting(project)}
+    return {"outcome": outcome, "project": project, "run": _launch(project, ports)}

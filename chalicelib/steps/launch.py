@@ -7,13 +7,14 @@ are looked at again before anything starts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chalicelib.domain.ledger import Move, Waiting
+from chalicelib.domain.ledger import Move
 from chalicelib.domain.run import Lease
 from chalicelib.errors import Conflict, NothingWaiting
 from chalicelib.ports import Clock, Ledger, Workflow
+
+_BY_HAND = "tried again by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +27,20 @@ class Launch:
 
     def when_waiting(self, project: str, *, retries: bool = False) -> str | None:
         """Start a run if uploads wait and the lease is free; answers the run, or None."""
-        while _worth_a_run(self.ledger.waiting(project), retries=retries):
+        # A lease that is held now was held after the upload was written: its holder looks again when it gives it
+        # back. Looking at the lease first keeps each of ten thousand events from counting what waits.
+        while self.ledger.lease(project) is None and self.ledger.any_waiting(project, retries=retries):
             lease = self.ledger.take_lease(project, self.clock.now())
             if lease is None:
-                return None  # its holder looks again when it gives the lease back
-            if _worth_a_run(self.ledger.waiting(project), retries=retries):
+                return None
+            if self.ledger.any_waiting(project, retries=retries):
                 return self._start(lease)
             self.ledger.give_back(lease)
         return None
 
     def now(self, project: str) -> str:
         """Start a run because a person asked: uploads that failed too often are tried again too."""
-        if not self.ledger.objects(project):
+        if not self.ledger.some_objects(project, "", 1):
             where = f"project {project}"
             raise NothingWaiting(
                 where, "nothing has been uploaded", f"Put a file below drop/{project}/ first."
@@ -72,12 +75,10 @@ class Launch:
 
     def _unpark(self, project: str) -> None:
         parked = {waiting.object_id for waiting in self.ledger.waiting(project) if waiting.parked}
+        if not parked:
+            return
         at = self.clock.now().isoformat()
         records = [record for record in self.ledger.objects(project) if record.id in parked]
         self.ledger.move(
-            [Move(r, r.becomes(r.verdict, at=at, reason="tried again by hand", tries=0)) for r in records]
+            [Move(r, r.becomes(r.verdict, at=at, reason=_BY_HAND, tries=0)) for r in records if r.waits]
         )
-
-
-def _worth_a_run(waiting: Sequence[Waiting], *, retries: bool) -> bool:
-    return any(one.fresh or (retries and not one.parked) for one in waiting)

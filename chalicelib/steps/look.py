@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from chalicelib.domain.endpoint import endpoint_name
 from chalicelib.domain.ledger import ObjectRecord
 from chalicelib.domain.model_version import group_name
 from chalicelib.domain.run import RunRecord
+from chalicelib.domain.upload import NO_PROJECT
 from chalicelib.errors import NotFound
 from chalicelib.ports import Ports
+
+MOST = 500
+"""Uploads a page: with the longest keys and reasons below the 6 MB a Lambda may answer."""
 
 
 def projects(ports: Ports) -> dict[str, Any]:
@@ -23,22 +28,51 @@ def project(name: str, ports: Ports) -> dict[str, Any]:
     """A project's spec, what became of its uploads, who holds it and which model answers."""
     spec = _spec(name, ports)
     lease, champion = ports.ledger.lease(name), ports.ledger.champion(name)
-    verdicts = Counter(record.verdict for record in ports.ledger.objects(name))
     return {
         "project": name,
         "spec": spec,
-        "uploads": dict(sorted(verdicts.items())),
+        "uploads": dict(sorted(ports.ledger.counts(name).items())),
         "run": lease.run if lease else None,
         "champion": asdict(champion) if champion else None,
     }
 
 
-def objects(name: str, key: str | None, ports: Ports) -> dict[str, Any]:
-    """The verdict of every upload of a project, or the story of one key. A project's early uploads are told too."""
-    records = ports.ledger.objects(name, key)
-    if not records:
-        _spec(name, ports)
-    return {"project": name, "objects": [_object(record, whole=key is not None) for record in records]}
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Which uploads are asked for: those of one key, or of a project a page at a time: `limit` from `after` on."""
+
+    project: str
+    key: str | None = None
+    after: str = ""
+    limit: int = MOST
+
+
+def objects(asked: Uploads, ports: Ports) -> dict[str, Any]:
+    """The verdicts of a page of uploads, or the story of one key. A project's early uploads are told too.
+
+    The first page says beside it how many uploads have each verdict, and how many there are: the sum.
+    """
+    if asked.key is not None:
+        records = ports.ledger.objects(asked.project, asked.key)
+        return _page(asked, records, Counter(record.verdict for record in records), ports)
+    records = ports.ledger.some_objects(asked.project, asked.after, asked.limit)
+    return _page(asked, records, None if asked.after else ports.ledger.counts(asked.project), ports)
+
+
+def _page(
+    asked: Uploads, records: list[ObjectRecord], counts: Mapping[str, int] | None, ports: Ports
+) -> dict[str, Any]:
+    if not records and asked.project != NO_PROJECT:
+        _spec(asked.project, ports)
+    whole = asked.key is not None
+    page: dict[str, Any] = {
+        "project": asked.project,
+        "objects": [_object(one, whole=whole) for one in records],
+    }
+    if counts is not None:
+        page |= {"verdicts": dict(sorted(counts.items())), "total": sum(counts.values())}
+    more = not whole and len(records) == asked.limit
+    return {**page, "next": records[-1].id if more else None}
 
 
 def runs(name: str, ports: Ports) -> dict[str, Any]:
@@ -99,6 +133,7 @@ def _object(record: ObjectRecord, *, whole: bool) -> dict[str, Any]:
         "run": record.run,
         "rows": record.rows,
         "tries": record.tries,
+        "leaving": record.leaving,
     }
     return {**told, "history": list(record.history)} if whole else told
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.domain import run as runs
 from chalicelib.domain.dataset import settlements
-from chalicelib.domain.ledger import PENDING, PREPARED, Move
+from chalicelib.domain.ledger import PENDING, PREPARED, Move, kept_after_all
 from chalicelib.domain.run import Lease, Outcome, RunEnded, RunRecord, outcome
 from chalicelib.domain.versions import expired, in_use
 from chalicelib.errors import LeaseLost, PipelineError
@@ -70,6 +70,8 @@ def _settle(lease: Lease, prepared: Mapping[str, Any] | None, ended: Outcome, po
     records, at = ports.ledger.objects(lease.project), ports.clock.now().isoformat()
     blame = ended.word in {"failed", "refused"}
     moves = settlements(records, lease.run, prepared, at=at, reason=ended.reason, blame=blame)
+    if blame and (prepared or {}).get("outcome") != PREPARED:
+        moves += [move for record in records if (move := kept_after_all(record, lease.run, at))]
     try:
         return ports.ledger.move(moves, fence=lease)
     except LeaseLost:

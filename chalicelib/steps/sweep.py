@@ -1,22 +1,24 @@
 """Sweep: repair what a lost event, a dead execution or a crash between two writes has left behind.
 
 Per project: (a) a lease whose execution is no longer running is given its next attempt, at most MAX_ATTEMPTS, then
-reported as failed; (b) uploads the bucket has and the ledger does not are entered; (c) uploads that waited for their
-project, or that failed with a run, are taken up again.
+reported as failed; (b) where bucket and ledger tell different stories of a key, the bucket is right; (c) uploads
+that waited for their project, or that failed with a run, are taken up again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
-from chalicelib.domain.ledger import IGNORED, PENDING, Move, ObjectRecord, record_of
+from chalicelib.domain.bucket import differs
+from chalicelib.domain.ledger import IGNORED, PENDING, Move, ObjectRecord
 from chalicelib.domain.run import MAX_ATTEMPTS, Lease, RunEnded
-from chalicelib.domain.upload import DROP, Upload, after, destination, order
+from chalicelib.domain.upload import DROP, destination
 from chalicelib.errors import PipelineError
 from chalicelib.observability import note
-from chalicelib.ports import Listed, Ports
+from chalicelib.ports import Ports
 
 SETTLING = timedelta(minutes=2)
 """Younger objects are left to their own events."""
@@ -46,7 +48,7 @@ def run(command: Sweep, ports: Ports) -> dict[str, Any]:
 
 
 def _project(project: str, ports: Ports) -> dict[str, Any]:
-    entered = _lost_uploads(project, ports)
+    entered = _differences(project, ports)
     adopted = _adopt(project, ports)
     restarted = _dead_run(project, ports)
     started = None if restarted else ports.launcher.when_waiting(project, retries=True)
@@ -87,27 +89,17 @@ def _adopt(project: str, ports: Ports) -> int:
     return len(ports.ledger.move([Move(r, r.becomes(PENDING, at=at)) for r in early]))
 
 
-def _lost_uploads(project: str, ports: Ports) -> int:
-    """Enter what the bucket has and the ledger does not know, as the newest of its key."""
-    newest: dict[str, ObjectRecord] = {}
+def _differences(project: str, ports: Ports) -> int:
+    """Repair every key of which ledger and bucket tell different stories; answers how many verdicts that changed.
+
+    The ledger is read before the bucket, so what it knows and the listing lacks is really gone.
+    """
+    known: dict[str, list[ObjectRecord]] = {}
     for record in ports.ledger.objects(project):
-        other = newest.get(record.key)
-        if other is None or order(record.sequencer) > order(other.sequencer):
-            newest[record.key] = record
-    before = ports.clock.now() - SETTLING
-    lost = [one for one in ports.documents.listing(f"{DROP}{project}/") if _unknown(one, newest.get(one.key))]
-    recorded = (_enter(one, newest.get(one.key), project, ports) for one in lost if one.modified <= before)
-    return sum(outcome == "recorded" for outcome in recorded)
-
-
-def _unknown(listed: Listed, record: ObjectRecord | None) -> bool:
-    return destination(listed.key)[1] is None and (record is None or record.etag != listed.etag)
-
-
-def _enter(listed: Listed, known: ObjectRecord | None, project: str, ports: Ports) -> str:
-    sequencer = after(order(known.sequencer) if known else "")
-    upload = Upload(
-        "created", ports.settings.bucket, listed.key, None, listed.etag, sequencer, listed.size,
-        listed.modified.isoformat(),
-    )  # fmt: skip
-    return ports.ledger.record(record_of(upload, project, verdict=PENDING, reason=None, source="sweep"))
+        known.setdefault(record.key, []).append(record)
+    settled = ports.clock.now() - SETTLING
+    listing = ports.documents.listing(f"{DROP}{project}/")
+    shown = {key: list(found) for key, found in groupby(listing, key=lambda one: one.key)}
+    odd = [key for key in {**known, **shown} if differs(known.get(key, []), shown.get(key, []), settled)]
+    mine = (key for key in odd if destination(key)[1] is None)
+    return sum(ports.repairer(project, key, before=settled) for key in mine)

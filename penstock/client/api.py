@@ -1,7 +1,7 @@
 """The stage's REST API: JSON in, JSON out, and its problem documents as errors for a person."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -79,6 +79,21 @@ class Api:
                 raise
             return []
         return found
+
+    def uploads(self, project: str) -> Iterator[dict[str, Any]]:
+        """Every upload of a project by key, without its story; none when the API knows no such project."""
+        page, after = f"{of(project)}/objects?limit=500", ""
+        while True:
+            try:
+                found = self.get(page + after)
+            except Refused as error:
+                if error.status != 404:
+                    raise
+                return
+            yield from found["objects"]
+            if not found.get("next"):
+                return
+            after = f"&after={quote(found['next'], safe='')}"
 
     def runs(self, project: str) -> list[dict[str, Any]]:
         """The project's runs, newest first."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.dynamodb import DynamoLedger
+from chalicelib.domain import ledger as ledgers
 from chalicelib.domain.ledger import (
     CLAIMED,
     DELETED,
@@ -19,6 +20,7 @@ from chalicelib.domain.ledger import (
     PENDING,
     PREPARED,
     SUPERSEDED,
+    Head,
     Move,
     ObjectRecord,
     record_of,
@@ -39,8 +41,11 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
     if request.param == "memory":
         return InMemoryLedger()
     make: Callable[[str], Any] = request.getfixturevalue("client")
-    table = f"ledger-{uuid.uuid4().hex}"
-    client = make("dynamodb")
+    return a_table(make("dynamodb"), f"ledger-{uuid.uuid4().hex}")
+
+
+def a_table(client: Any, table: str) -> DynamoLedger:
+    """A ledger in a table of its own."""
     client.create_table(
         TableName=table,
         BillingMode="PAY_PER_REQUEST",
@@ -105,16 +110,17 @@ def test_a_deletion_closes_the_upload_and_outlives_its_late_event(ledger: Ledger
     ledger.record(first)
     assert ledger.delete(builders.an_upload(kind="deleted", sequencer="03", etag=""), "churn") == "deleted"
     assert ledger.record(builders.a_record(sequencer="02", etag="e2")) == "older"
-    assert [r.verdict for r in ledger.objects("churn")] == [DELETED, DELETED]
+    assert [(r.etag, r.verdict) for r in ledger.objects("churn")] == [("e1", SUPERSEDED), ("e2", DELETED)]
     assert ledger.waiting("churn") == []
     assert ledger.record(builders.a_record(sequencer="04", etag="e4")) == "recorded"
 
 
 def test_an_event_after_the_sweep_met_its_object_is_the_same_upload(ledger: Ledger) -> None:
-    met = record_of(builders.an_upload(sequencer="01"), "churn", verdict=PENDING, reason=None, source="sweep")
-    ledger.record(met)
-    assert ledger.record(builders.a_record(sequencer="99")) == "known"
-    assert ledger.record(builders.a_record(sequencer="50", etag="late")) == "older"
+    upload = builders.an_upload(sequencer="01", version_id="v1")
+    ledger.record(record_of(upload, "churn", verdict=PENDING, reason=None, source="sweep"))
+    assert ledger.record(builders.a_record(sequencer="99", version_id="v1")) == "known"
+    assert ledger.record(builders.a_record(sequencer="50", version_id="v0")) == "older"
+    assert {r.version_id: r.sequencer for r in ledger.objects("churn")} == {"v1": "99", "v0": "50"}
 
 
 def test_a_move_from_what_was_no_longer_so_is_left_out(ledger: Ledger) -> None:
@@ -262,3 +268,86 @@ def test_many_at_once_still_give_one_holder_and_one_newest(
 def test_a_missing_table_is_a_misconfiguration(client: Callable[[str], Any]) -> None:
     with pytest.raises(Misconfigured, match="no-such-table"):
         DynamoLedger(client("dynamodb"), "no-such-table").project("churn")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "drop/churn/a b+c%20d%.csv",
+        "drop/churn/#1##.csv",
+        "drop/churn/caf\u00e9.csv",
+        "drop/churn/cafe\u0301.csv",
+        "drop/churn/\x01\t\x7f\n.csv",
+        "drop/churn/\U0001f600.csv",
+        "drop/churn/" + "k" * 1013,
+        "drop/churn/" + "é" * 506 + "k",
+    ],
+)
+def test_any_key_of_s3_is_kept_and_told_from_its_neighbours(ledger: Ledger, key: str) -> None:
+    others = [key[:-1], key[:-1] + "#", key[:-5] + "#v1", "drop/churn/e.csv"]
+    for name in (key, *others):
+        ledger.record(builders.a_record(key=name, version_id="v1"))
+    newer = builders.a_record(key=key, version_id="v" * 1024)
+    assert ledger.record(newer) == "recorded"
+    assert [r.version_id for r in ledger.objects("churn", key)] == ["v1", "v" * 1024]
+    assert len(ledger.objects("churn")) == 6
+    assert [one.key for one in ledger.objects("churn") if one.verdict == SUPERSEDED] == [key]
+    assert ledger.head("churn", key) == Head(key, newer.sequencer, newer.id)
+
+
+def test_a_closed_upload_of_a_dataset_waits_until_a_run_leaves_it_out(ledger: Ledger) -> None:
+    record = builders.a_record()
+    ledger.record(record)
+    held = claimed(ledger, record)
+    ledger.move([Move(held, held.becomes(PREPARED, at=builders.AT, rows={"good": 1}))])
+    assert not ledger.any_waiting("churn", retries=True)
+    assert ledger.delete(builders.an_upload(kind="deleted"), "churn") == "deleted"
+    assert ledger.any_waiting("churn", retries=False)
+    (stored,) = ledger.objects("churn")
+    assert (stored.verdict, stored.leaving) == (DELETED, True)
+    move = ledgers.claimed(stored, "churn-0002-y", builders.AT)
+    assert move is not None
+    assert len(ledger.move([move])) == 1
+    assert ledger.waiting("churn") == []
+    (stored,) = ledger.objects("churn")
+    assert (stored.verdict, stored.run, stored.leaving) == (DELETED, "churn-0002-y", False)
+
+
+def test_the_same_upload_is_taken_back_when_the_bucket_shows_it_again(ledger: Ledger) -> None:
+    ledger.record(builders.a_record(sequencer="01", version_id="v1"))
+    ledger.record(builders.a_record(sequencer="02", version_id="v2"))
+    back = builders.an_upload(sequencer="03", version_id="v1")
+    assert ledger.restore(back, "churn", PENDING) == "restored"
+    assert ledger.restore(back, "churn", PENDING) == "known"
+    assert {r.version_id: r.verdict for r in ledger.objects("churn")} == {"v1": PENDING, "v2": DELETED}
+    late = builders.an_upload(kind="deleted", sequencer="02")
+    assert ledger.delete(late, "churn") == "known"
+    assert ledger.restore(builders.an_upload(sequencer="09", version_id="v9"), "churn", PENDING) == "known"
+
+
+def test_records_are_paged_and_counted(ledger: Ledger) -> None:
+    for number in range(60):
+        ledger.record(builders.a_record(key=f"drop/churn/{number:03d}.csv", version_id="v1"))
+    ledger.record(builders.a_record(project="other", key="drop/other/1.csv"))
+    ledger.delete(builders.an_upload(kind="deleted", key="drop/churn/007.csv"), "churn")
+    pages, after = [], ""
+    while page := ledger.some_objects("churn", after, 25):
+        pages.append(page)
+        after = page[-1].id
+    assert [len(page) for page in pages] == [25, 25, 10]
+    assert [record for page in pages for record in page] == ledger.objects("churn")
+    assert ledger.counts("churn") == {PENDING: 59, DELETED: 1}
+    assert ledger.counts("nobody") == {}
+
+
+def test_any_waiting_looks_past_what_failed(ledger: Ledger) -> None:
+    records = [builders.a_record(key=f"drop/churn/{number:02d}.csv") for number in range(40)]
+    for record in records:
+        ledger.record(record)
+    for tries, retried in ((1, True), (3, False)):
+        held = [claimed(ledger, one) for one in ledger.objects("churn")]
+        ledger.move([Move(one, one.becomes(PENDING, at=builders.AT, tries=tries)) for one in held])
+        assert not ledger.any_waiting("churn", retries=False)
+        assert ledger.any_waiting("churn", retries=True) is retried
+    ledger.record(builders.a_record(key="drop/churn/99.csv"))
+    assert ledger.any_waiting("churn", retries=False)

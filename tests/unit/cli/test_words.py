@@ -140,7 +140,7 @@ def test_a_key_from_an_address() -> None:
     assert key_of("drop/churn/x/y.csv", "ours") == "drop/churn/x/y.csv"
 
 
-@pytest.mark.parametrize("upload", ["s3://theirs/drop/churn/a.csv", "runs/x/y", "drop/churn", "s3://ours"])
+@pytest.mark.parametrize("upload", ["s3://theirs/drop/churn/a.csv", "runs/x/y", "dropped/a", "s3://ours"])
 def test_what_can_be_no_upload_is_refused(upload: str) -> None:
     """Before anybody is asked."""
     with pytest.raises(PenstockError):

@@ -13,7 +13,7 @@ from chalicelib.domain.endpoint import config_name, endpoint_name
 from chalicelib.domain.jobs import Names
 from chalicelib.domain.model_version import group_name, token
 from chalicelib.domain.run import cause_in_words, execution_name, new_run, outcome, project_of
-from chalicelib.domain.upload import after, object_id, order
+from chalicelib.domain.upload import after, key_in_ids, object_id, order
 from tests import builders
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -44,7 +44,9 @@ def test_sequencers_order_as_numbers(one: int, other: int) -> None:
 
 
 def test_a_long_key_is_named_by_its_digest() -> None:
-    assert len(object_id("k" * 1024, "1", "e" * 40).encode()) < 1024
+    for key in ("k" * 1024, "é" * 512, "k" * 799):
+        assert len(object_id(key, "v" * 1024, "1", "e" * 40).encode()) < 1024
+        assert object_id(key, "v", "", "").startswith(key_in_ids(key))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from chalice.test import Client
@@ -123,6 +124,35 @@ def test_what_became_of_an_upload(client: Client, ports: FakePorts) -> None:
     assert len(ask(client, "GET", "/projects/churn/objects").json_body["objects"]) == 2
     (told,) = ask(client, "GET", "/projects/churn/objects?key=drop%2Fchurn%2Fa%20b.csv").json_body["objects"]
     assert (told["key"], told["verdict"], len(told["history"])) == ("drop/churn/a b.csv", "pending", 1)
+
+
+def test_uploads_come_in_pages_and_their_verdicts_add_up(client: Client, ports: FakePorts) -> None:
+    for number in range(7):
+        ports.ledger.record(builders.a_record(key=f"drop/churn/#{number} +.csv", version_id=f"v {number}"))
+    ports.ledger.delete(builders.an_upload(kind="deleted", key="drop/churn/#3 +.csv"), "churn")
+    page = ask(client, "GET", "/projects/churn/objects?limit=3").json_body
+    assert (page["total"], page["verdicts"]) == (7, {"deleted": 1, "pending": 6})
+    told, pages = page["objects"], 1
+    while page["next"]:
+        page = ask(client, "GET", f"/projects/churn/objects?limit=3&after={quote(page['next'])}").json_body
+        assert "total" not in page
+        told, pages = told + page["objects"], pages + 1
+    assert [one["version_id"] for one in told] == [f"v {number}" for number in range(7)]
+    assert pages == 3
+
+
+@pytest.mark.parametrize("limit", ["0", "501", "-1", "x", "", "1e3", "\u0663"])
+def test_a_limit_that_is_none_is_refused(client: Client, limit: str) -> None:
+    answer = ask(client, "GET", f"/projects/churn/objects?limit={quote(limit)}")
+    assert answer.status_code == 400
+    assert "1 to 500" in answer.json_body["detail"]
+
+
+def test_uploads_that_belong_to_no_project_can_be_asked_for(client: Client) -> None:
+    assert ask(client, "GET", "/projects/-/objects").json_body["objects"] == []
+    client.lambda_.invoke("ingest", builders.an_s3_event(key="drop/rows.csv"))
+    (told,) = ask(client, "GET", "/projects/-/objects?key=drop%2Frows.csv").json_body["objects"]
+    assert (told["verdict"], told["reason"][:21]) == ("ignored", "no project in the key")
 
 
 def test_runs_are_started_by_hand_one_at_a_time(client: Client, ports: FakePorts) -> None:

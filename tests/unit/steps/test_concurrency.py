@@ -96,9 +96,9 @@ def test_one_event_delivered_many_times_at_once_is_one_run(order: list[int]) -> 
 
 def test_a_wake_up_that_comes_too_late_starts_no_idle_run() -> None:
     stage = Stage()
-    stage.deliver("a", 1).finish()
-    late = stage.deliver("a", 1)  # the same event again: it sees the upload wait, and is held up
+    late = stage.deliver("a", 1)  # it sees the upload wait and nobody hold the project, and is held up
     late.until("take_lease")
+    stage.deliver("a", 1).finish()  # the same event again
     stage.finish()
     late.finish()
     assert len(stage.ports.workflow.executions) == 1
@@ -108,9 +108,9 @@ def test_a_wake_up_that_comes_too_late_starts_no_idle_run() -> None:
 
 def test_an_upload_that_met_that_wake_ups_lease_is_run_by_it() -> None:
     stage = Stage()
-    stage.deliver("a", 1).finish()
     late = stage.deliver("a", 1)
     late.until("take_lease")
+    stage.deliver("a", 1).finish()
     stage.finish()
     late.until("give_back")
     stage.deliver("b", 2).finish()  # finds the lease taken, and leaves

@@ -5,14 +5,22 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.domain.ledger import DELETED, IGNORED, PENDING, SUPERSEDED
+from chalicelib.domain.upload import Upload
 from chalicelib.errors import AwsTrouble
 from chalicelib.steps import define, ingest
 from tests import builders
 from tests.fakes import TROUBLE, FakePorts
 
+KEY = "drop/churn/rows.csv"
+
 
 def enter(ports: FakePorts, **upload: object) -> dict[str, object]:
     return ingest.run(ingest.Ingest(builders.an_upload(**upload)), ports)
+
+
+def tell(ports: FakePorts, *uploads: Upload) -> None:
+    for upload in uploads:
+        ingest.run(ingest.Ingest(upload), ports)
 
 
 def verdicts(ports: FakePorts, project: str = "churn") -> list[str]:
@@ -63,10 +71,31 @@ def test_news_of_a_deletion_before_the_upload_it_deletes(ports: FakePorts) -> No
 
 
 def test_deleting_an_old_version_for_good_leaves_the_new_one(ports: FakePorts) -> None:
-    enter(ports, version_id="v1", etag="a")
-    enter(ports, version_id="v2", etag="b")
-    enter(ports, kind="deleted", version_id="v1", permanent=True)
-    assert [r.verdict for r in ports.ledger.objects("churn") if r.etag == "b"] == [PENDING]
+    bucket = ports.documents.bucket
+    tell(ports, bucket.put(KEY), bucket.put(KEY), bucket.remove(KEY, 0))
+    assert verdicts(ports) == [SUPERSEDED, PENDING]
+
+
+def test_removing_the_newest_version_for_good_brings_the_one_before_back(ports: FakePorts) -> None:
+    bucket = ports.documents.bucket
+    tell(ports, bucket.put(KEY), bucket.put(KEY), bucket.remove(KEY))
+    assert verdicts(ports) == [PENDING, DELETED]
+
+
+def test_removing_the_marker_of_a_deletion_brings_the_upload_back(ports: FakePorts) -> None:
+    bucket = ports.documents.bucket
+    tell(ports, bucket.put(KEY), bucket.delete(KEY))
+    assert verdicts(ports) == [DELETED]
+    tell(ports, bucket.remove(KEY))
+    assert verdicts(ports) == [PENDING]
+
+
+def test_a_version_removed_for_good_before_its_event_comes_is_deleted(ports: FakePorts) -> None:
+    bucket = ports.documents.bucket
+    upload, removal = bucket.put(KEY), bucket.remove(KEY)
+    tell(ports, removal, upload)
+    assert verdicts(ports) == [DELETED]
+    assert ports.workflow.executions == {}
 
 
 @pytest.mark.parametrize(

@@ -5,39 +5,54 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.domain.ledger import PENDING, PREPARED
-from chalicelib.ports import Listed
+from chalicelib.domain.ledger import DELETED, PENDING, PREPARED, SUPERSEDED, record_of
+from chalicelib.domain.upload import Upload
 from chalicelib.steps import ingest, sweep
 from tests import builders
 from tests.fakes import RELEASED, TROUBLE, FakePorts, Machine
+
+KEY = "drop/churn/rows.csv"
 
 
 def swept(ports: FakePorts) -> dict[str, Any]:
     return dict(sweep.run(sweep.Sweep(), ports)["repaired"].get("churn", {}))
 
 
-def enter(ports: FakePorts, **upload: Any) -> str:
-    ingest.run(ingest.Ingest(builders.an_upload(**upload)), ports)
+def enter(ports: FakePorts, key: str = KEY) -> str:
+    tell(ports, ports.documents.bucket.put(key))
     (name,) = ports.workflow.running()
     return name
 
 
-def listed(ports: FakePorts, key: str, etag: str = "e1", *, minutes: float = 10) -> None:
-    modified = ports.clock.now() - timedelta(minutes=minutes)
-    ports.documents.listed.append(Listed(key, etag, 10, modified))
+def tell(ports: FakePorts, upload: Upload) -> None:
+    ingest.run(ingest.Ingest(upload), ports)
+
+
+def dropped(ports: FakePorts, key: str, *, minutes: float = 10) -> Upload:
+    """A file in the bucket of which no event has come (yet)."""
+    return ports.documents.bucket.put(key, modified=ports.clock.now() - timedelta(minutes=minutes))
+
+
+def waiting(ports: FakePorts) -> None:
+    """An upload that was entered, and no run started for it."""
+    upload = ports.documents.bucket.put(KEY)
+    ports.ledger.record(record_of(upload, "churn", verdict=PENDING, reason=None))
+
+
+def verdicts(ports: FakePorts) -> list[str]:
+    return [record.verdict for record in ports.ledger.objects("churn")]
 
 
 def test_a_sound_stage_is_left_as_it_is(ports: FakePorts) -> None:
     enter(ports)
-    listed(ports, "drop/churn/rows.csv")
     before = dict(ports.ledger.records)
     assert swept(ports) == {}
     assert ports.ledger.records == before
 
 
 def test_an_upload_whose_event_was_lost_is_entered_and_run(ports: FakePorts) -> None:
-    listed(ports, "drop/churn/lost.csv")
-    listed(ports, "drop/churn/folder/")
+    dropped(ports, "drop/churn/lost.csv")
+    dropped(ports, "drop/churn/folder/")
     found = swept(ports)
     assert (found["entered"], found["started"] is not None) == (1, True)
     assert [record.key for record in ports.ledger.objects("churn")] == ["drop/churn/lost.csv"]
@@ -45,22 +60,52 @@ def test_an_upload_whose_event_was_lost_is_entered_and_run(ports: FakePorts) -> 
 
 
 def test_a_young_object_is_left_to_its_event(ports: FakePorts) -> None:
-    listed(ports, "drop/churn/young.csv", minutes=1)
+    dropped(ports, "drop/churn/young.csv", minutes=1)
     assert swept(ports) == {}
 
 
 def test_a_lost_overwrite_becomes_the_newest_upload(ports: FakePorts) -> None:
-    enter(ports, etag="old")
-    listed(ports, "drop/churn/rows.csv", "new")
+    enter(ports)
+    dropped(ports, KEY)
+    dropped(ports, KEY)
+    assert swept(ports)["entered"] == 2
+    assert verdicts(ports) == [SUPERSEDED, SUPERSEDED, PENDING]
+
+
+def test_a_lost_deletion_is_found(ports: FakePorts) -> None:
+    enter(ports)
+    ports.documents.bucket.delete(KEY)
     swept(ports)
-    assert [r.etag for r in ports.ledger.objects("churn") if r.verdict == PENDING] == ["new"]
+    assert verdicts(ports) == [DELETED]
+
+
+def test_a_deletion_that_was_undone_brings_the_upload_back(ports: FakePorts) -> None:
+    enter(ports)
+    tell(ports, ports.documents.bucket.delete(KEY))
+    assert verdicts(ports) == [DELETED]
+    ports.documents.bucket.remove(KEY)
+    swept(ports)
+    (record,) = ports.ledger.objects("churn")
+    assert (record.verdict, record.reason) == (PENDING, "the bucket shows it as the current version again")
+    assert swept(ports) == {}
 
 
 def test_the_event_that_comes_after_all_is_the_same_upload(ports: FakePorts) -> None:
-    listed(ports, "drop/churn/late.csv")
+    event = dropped(ports, KEY)
     swept(ports)
-    enter(ports, key="drop/churn/late.csv")
-    assert len(ports.ledger.objects("churn")) == 1
+    tell(ports, event)
+    (record,) = ports.ledger.objects("churn")
+    assert (record.source, record.sequencer) == ("event", event.sequencer)
+
+
+def test_a_deletion_that_comes_late_leaves_what_the_sweep_found_after_it(ports: FakePorts) -> None:
+    bucket = ports.documents.bucket
+    tell(ports, bucket.put(KEY))
+    deletion, again = bucket.delete(KEY), dropped(ports, KEY)
+    swept(ports)
+    tell(ports, deletion)  # the sweep could not know that it was before the second upload
+    tell(ports, again)
+    assert verdicts(ports) == [SUPERSEDED, PENDING]
 
 
 def test_a_dead_execution_is_given_its_next_attempt(ports: FakePorts, machine: Machine) -> None:
@@ -93,7 +138,7 @@ def test_a_run_that_dies_three_times_is_reported_as_failed(ports: FakePorts) -> 
 
 
 def test_a_lease_taken_but_never_used_is_started_under_the_same_name(ports: FakePorts) -> None:
-    ports.ledger.record(builders.a_record())
+    waiting(ports)
     lease = ports.ledger.take_lease("churn", ports.clock.now())
     assert lease is not None
     swept(ports)
@@ -114,13 +159,13 @@ def test_a_report_that_died_before_it_let_go_is_completed(ports: FakePorts, mach
 
 
 def test_waiting_uploads_without_a_run_are_started(ports: FakePorts) -> None:
-    ports.ledger.record(builders.a_record())
+    waiting(ports)
     assert swept(ports)["started"] is not None
 
 
 def test_one_project_in_trouble_does_not_keep_the_others_from_being_swept(ports: FakePorts) -> None:
     ports.ledger.put_project(builders.a_spec(project="other"), builders.AT)
-    ports.ledger.record(builders.a_record())
+    waiting(ports)
     ports.workflow.trouble = TROUBLE
     answer = sweep.run(sweep.Sweep(), ports)
     assert answer["projects"] == 2
