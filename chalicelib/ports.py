@@ -116,6 +116,9 @@ class Documents(Protocol):
     def listing(self, prefix: str) -> Iterable[Listed]:
         """Every version of every object of the bucket below a prefix, by key; of one key, uploads newest first."""
 
+    def keys(self, prefix: str) -> Iterable[str]:
+        """The objects there are now below a prefix of the bucket."""
+
     def remove(self, keys: Sequence[str]) -> None:
         """Delete objects of the bucket, in this order; those that are not there are no trouble."""
 

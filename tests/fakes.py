@@ -212,10 +212,14 @@ class FakeDocuments:
     def listing(self, prefix: str) -> Iterable[Listed]:
         return self.bucket.listing(prefix)
 
+    def keys(self, prefix: str) -> Iterable[str]:
+        return [key for key in self.bucket.current() if key.startswith(prefix)]
+
     def remove(self, keys: Sequence[str]) -> None:
         if self.trouble_removing:
             raise self.trouble_removing
-        self.listed = [one for one in self.listed if one.key not in keys]
+        for key in keys:
+            self.bucket.delete(key)
 
 
 class FakeWorkflow:

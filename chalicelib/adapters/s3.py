@@ -56,6 +56,13 @@ class S3Documents:
                 found += [_listed(one, marker=True) for one in page.get("DeleteMarkers", [])]
                 yield from sorted(found, key=lambda one: one.key.encode())  # stable: newest first stays so
 
+    def keys(self, prefix: str) -> Iterable[str]:
+        """Objects below a prefix of the stage's bucket, page by page."""
+        with calling(f"s3://{self._bucket}/{prefix}"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            for page in pages:
+                yield from (one["Key"] for one in page.get("Contents", []))
+
     def remove(self, keys: Sequence[str]) -> None:
         """Delete objects, as many in a request as S3 takes."""
         for start in range(0, len(keys), _MOST_DELETED):

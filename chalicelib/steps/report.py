@@ -151,8 +151,8 @@ def _expire(project: str, ports: Ports) -> None:
     if not keep:
         return
     try:
-        listings = (ports.documents.listing(f"lake/{project}/{area}/") for area in ("prepared", "quarantine"))
-        keys = [one.key for listing in listings for one in listing]
+        areas = (ports.documents.keys(f"lake/{project}/{area}/") for area in ("prepared", "quarantine"))
+        keys = [key for area in areas for key in area]
         gone = expired(keys, keep, in_use(ports.ledger.runs(project), ports.ledger.champion(project)))
         ports.documents.remove(gone)
     except PipelineError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from chalicelib.ports import Listed
 from chalicelib.steps import ingest
 from tests import builders
 from tests.fakes import RELEASED, TROUBLE, FakePorts, Machine
@@ -26,13 +25,13 @@ def make(ports: FakePorts, machine: Machine, number: int, **parts: object) -> st
         ("quarantine", "part-0.parquet"),
     ):
         key = f"lake/churn/{area}/version={number:06d}/{file}"
-        ports.documents.listed.append(Listed(key, "e", 1, ports.clock.now()))
+        ports.documents.bucket.put(key)
     outcome: str = machine.report(name, **parts)["outcome"]
     return outcome
 
 
 def versions(ports: FakePorts) -> set[int]:
-    return {int(one.key.split("=")[1][:6]) for one in ports.documents.listed}
+    return {int(key.split("=")[1][:6]) for key in ports.documents.keys("lake/")}
 
 
 def keep(ports: FakePorts, count: int | None) -> None:
