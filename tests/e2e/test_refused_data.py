@@ -13,7 +13,7 @@ PROJECT = "hostile"
 HEADER = ",".join(breast_cancer()[0]).encode()
 
 BAD = {
-    "garbage.csv": (os.urandom(4096) + b"\x00\x00", "binary"),
+    "garbage.csv": (os.urandom(4096) + b"\x00\x00", "no text"),
     "empty.csv": (b"", "empty"),
     "header-only.csv": (HEADER + b"\n", "header"),
     "no-target.csv": (_csv([{"mean_radius": 1.0, "mean_texture": 2.0}] * 30), "diagnosis"),
