@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from data import counts, profile, results, sources, spec, split, store
+from data import counts, leaks, report, results, sources, spec, split, store, timesplit
 from data.assemble import Assembly
 from data.errors import BadUpload
 from data.files import Source, same_spelling
@@ -37,6 +37,8 @@ class Prepare:
         self.assembly: Assembly | None = None
         self.counted = results.Tally()
         self.quarantine_uri: str | None = None
+        self.cuts: dict[str, str] = {}
+        self.findings: tuple[leaks.Finding, ...] = ()
         lake, version = args.lake_uri.rstrip("/"), f"version={args.version:06d}/"
         self.dataset_uri = f"{lake}/prepared/{version}"
         self.refused_uri = f"{lake}/quarantine/{version}"
@@ -55,6 +57,7 @@ class Prepare:
             self._quarantine([rows, *others])
             results.usable(self.sources)
             results.enough(self.spec, self.counted)
+            self._guard(rows)
             self._write(rows)
         except BadUpload as refusal:
             self._report(" ".join(str(refusal).split()))
@@ -97,12 +100,27 @@ class Prepare:
                 self.sources = self.assembly.found
             if self.spec.split.method == "shuffled":
                 rows = self._shuffle(rows)
+            if self.spec.split.method == "time":
+                rows = self._by_time(rows)
         return rows, self.assembly.others
 
     def _shuffle(self, rows: ir.Table) -> ir.Table:
         count = self.engine.rows(counts.waiting(rows))[0]["rows"]
         dealt = self.engine.small(split.shuffled(count, self.spec.split))
         return self.engine.keep(split.deal(rows, dealt), "dealt")
+
+    def _by_time(self, rows: ir.Table) -> ir.Table:
+        found = self.engine.rows(timesplit.moments(rows, self.spec.split))
+        self.cuts = dict(self.spec.split.cuts) or timesplit.cuts(found)
+        return self.engine.keep(timesplit.deal(rows, self.spec.split, self.cuts), "dealt")
+
+    def _guard(self, rows: ir.Table) -> None:
+        """Before anything is written: what the leak guard finds, and what the spec says to do about it."""
+        columns = self.assembly.columns.every if self.assembly else ()
+        with phase("guard") as said:
+            self.findings = report.guard(self.engine, rows, self.spec, columns, self.counted)
+            said["leaks"] = [finding.said for finding in self.findings if finding.verdict == "leak"]
+        leaks.enforce(self.spec, self.findings)
 
     def _count(self, tables: Sequence[ir.Table]) -> None:
         with phase("count") as said:
@@ -138,28 +156,18 @@ class Prepare:
                 table = table.order_by("_position" if "_position" in table.columns else "_row")
                 self.engine.write(table.select("_row", "_source", *columns), f"{self.dataset_uri}{side}/")
         with phase("profile"):
-            store.write_json(self.s3, f"{self.dataset_uri}profile.json", self._profile(rows, columns))
+            told = self.spec, self.args.version, self.counted, self.findings
+            report.leave(self.engine, self.s3, self.dataset_uri, (rows, columns), told)
         keys = [source.drop.key for source in self.sources if not source.refusal]
         document = results.dataset(self.spec, self.args.version, self.args.run, columns, self.counted, keys)
+        if self.cuts:
+            document["split"] = {"method": "time", "by": self.spec.split.by, "cuts": self.cuts}
         store.write_json(self.s3, f"{self.dataset_uri}dataset.json", document)
         if self.args.database:
             from data import catalog  # noqa: PLC0415  # only when there is a catalog
 
             with phase("catalog", database=self.args.database) as said:
                 said["table"] = catalog.point(self.args.database, document, self.dataset_uri)
-
-    def _profile(self, rows: ir.Table, columns: Sequence[str]) -> dict[str, Any]:
-        good = rows.filter(rows["_side"].isin(results.WRITTEN))
-        exact = sum(self.counted.rows.values()) <= profile.EXACT_UP_TO
-        measured = self.engine.rows(profile.measures(good, columns, exact=exact))[0]
-        top = [row for query in profile.tops(good, columns) for row in self.engine.rows(query)]
-        described = results.described(self.spec, columns)
-        head = {
-            "project": self.spec.project,
-            "version": self.args.version,
-            "classes": self.counted.classes or None,
-        }
-        return {**head, **profile.document(measured, top, described, exact=exact)}
 
     def _report(self, reason: str | None) -> None:
         document = results.result(
@@ -171,6 +179,8 @@ class Prepare:
             dataset_uri=None if reason else self.dataset_uri,
             quarantine_uri=self.quarantine_uri,
         )
+        document["leaks"] = [finding.document() for finding in self.findings if finding.verdict == "leak"]
+        document["report_uri"] = None if reason else f"{self.dataset_uri}report.html"
         store.write_json(self.s3, self.args.result_uri, document)
         log(phase="result", outcome=document["outcome"], reason=reason, **document["rows"])
 

@@ -199,14 +199,18 @@ def _split(spec: Spec) -> Iterator[tuple[str, str]]:
 
 def _by_time(spec: Spec, split: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if split["method"] != "time":
-        if "by" in split:
-            yield "split.by", f"only method time has a date to go by, and this is {split['method']}"
+        for word in ("by", "cuts"):
+            if word in split:
+                yield f"split.{word}", f"only method time has a date to go by, and this is {split['method']}"
         return
     named = spec["columns"].get(split.get("by"))
     if named is None or column(named)["type"] != "date":
         yield "split.by", "method time needs the name of a column of type date"
     if split["group"] is not None or split.get("stratify"):
         yield "split", "method time keeps neither groups nor classes together; use method hash"
+    cuts = split.get("cuts") or {}
+    if "validation" in cuts and cuts["validation"].replace("T", " ") > cuts["test"].replace("T", " "):
+        yield "split.cuts", "the test starts before the validation; the newest rows are the test"
 
 
 def _learner(spec: Spec) -> Iterator[tuple[str, str]]:

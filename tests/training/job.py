@@ -40,9 +40,14 @@ class Outcome:
 
     def json(self, name: str) -> dict[str, Any]:
         """A document of the version."""
-        key = f"{self.lake}/prepared/version={self.version:06d}/{name}"
-        document: dict[str, Any] = json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        document: dict[str, Any] = json.loads(self.text(name))
         return document
+
+    def text(self, name: str) -> str:
+        """A text of the version."""
+        key = f"{self.lake}/prepared/version={self.version:06d}/{name}"
+        body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return body.decode()
 
     def table(self, side: str) -> pa.Table:
         """The rows of a split, or of the quarantine."""

@@ -127,6 +127,27 @@ def test_both_engines_make_the_same_dataset(job: Job) -> None:
         assert [outcome.json("profile.json")["columns"][1]["distinct"] for outcome in made] == [320, 320]
 
 
+def test_a_split_by_time_records_its_cuts_and_can_be_pinned_to_them(job: Job, engine: str) -> None:
+    columns = {"day": "date", "size": "number", "kind": "label"}
+    rows = [(f"2024-01-{place:02d}", place, "ab"[place % 2]) for place in range(1, 29)]
+    later = [(f"2024-02-{place:02d}", place, "ab"[place % 2]) for place in range(1, 29)]
+    split: dict[str, Any] = {"method": "time", "by": "day", "test": 0.25, "validation": 0.25}
+    spec = {**SPEC, "columns": columns, "split": split}
+    first = job.run(spec, job.objects("p1", {"a.csv": csv(rows, "day,size,kind")}), "--engine", engine)
+    assert first.status == 0, first.stderr
+    assert [first.table(side)["size"].to_pylist() for side in EVERY[:3]] == [
+        list(range(1, 15)), list(range(15, 22)), list(range(22, 29))
+    ]  # fmt: skip
+    cuts = first.json("dataset.json")["split"]["cuts"]
+    files = {"a.csv": csv(rows, "day,size,kind"), "b.csv": csv(later, "day,size,kind")}
+    pinned = {**spec, "split": {**split, "cuts": cuts}}
+    second = job.run(pinned, job.objects("p1", files), "--engine", engine)
+    assert second.status == 0, second.stderr
+    assert second.table("train").num_rows == 14
+    assert second.table("test").num_rows == 7 + 28
+    assert "<svg" in second.text("report.html")
+
+
 HEAD = f"{HEADER}\n".encode()
 REFUSED: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "the file is empty"),

@@ -60,6 +60,41 @@ def test_video_games_are_the_workshops_rows_and_split(job: Job, shared_data: Pat
         assert outcome.table(side)["_row"].to_pylist() == (rows.index + 1).tolist()
 
 
+def test_the_report_on_video_games_has_the_workshops_figures(job: Job, shared_data: Path) -> None:
+    body = dropped(shared_data, "video_games_sales_2016.csv")
+    outcome = job.run(GAMES, job.objects("video-games", {"games.csv": body}))
+    assert outcome.status == 0, outcome.stderr
+    found = outcome.json("eda.json")
+    # Of the whole file, before rows are refused for what they lack.
+    empty = {column["name"]: column["empty"] for column in found["columns"]}
+    expected = {"Genre": 2, "Publisher": 54, "Critic_Score": 8582, "User_Score": 6704, "Rating": 6769}
+    assert {name: empty[name] for name in expected} == expected
+    assert (found["read"], found["target"]["read"]) == (16_719, {"0": 14_662, "1": 2057})
+    noted = {row["columns"][0] for row in found["leaks"] if row["check"] == "gives_away" and row["columns"]}
+    assert noted >= {"NA_Sales", "EU_Sales", "JP_Sales", "Other_Sales"}
+    assert outcome.result is not None
+    assert outcome.result["report_uri"].endswith("/version=000001/report.html")
+    shown = outcome.text("report.html")
+    for figure in ("2", "54", "8,582", "6,704", "6,769", "2,057"):
+        assert f"{figure} <span class=note>" in shown, figure
+
+
+def test_the_guard_finds_the_paraphrases_and_what_they_have_in_common(job: Job, shared_data: Path) -> None:
+    body = dropped(shared_data, "seeds/000/enriched_data_74680.tsv")
+    columns = {"Id": "ignore", "dp_unique_key": "id", "Text": "text", "Target": "label"}
+    spec = {"project": "tweets", "task": "classification", "columns": columns}
+    spec |= {"leaks": {"action": "fail", "near_duplicates": True}}
+    outcome = job.run(spec, job.objects("tweets", {"tweets.tsv": body}))
+    assert outcome.status == 1
+    assert outcome.result is not None
+    assert "group: Id" in outcome.result["reason"]
+    near = next(row for row in outcome.result["leaks"] if row["check"] == "near_texts")
+    # 20,018 held-out texts of four words and more have a paraphrase (the same Id) in train: 89 % of them are found.
+    assert near["rows"] > 17_500
+    left = outcome.keys()
+    assert not [key for key in left if key.endswith(("dataset.json", ".html"))]
+
+
 def test_tweets_keep_every_row_and_character(job: Job, shared_data: Path) -> None:
     spec = {"project": "tweets", "task": "classification", "labels": ["positive", "negative", "neutral"],
             "columns": {"tweet_id": "id", "text": "text", "sentiment": "label"}}  # fmt: skip

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 import ibis
 import ibis.expr.types as ir
 
-from data import dates, merge
+from data import dates, marks, merge
 from data.spec import Column, Spec
 
 FAULT = "struct<column: string, value: string, reason: string>"
@@ -40,7 +40,8 @@ def apply(raw: ir.Table, spec: Spec) -> ir.Table:
 
     Returns:
         the bookkeeping columns but `_problem`, the columns (typed; those outside the spec as they were),
-        `_faults` (array of column, value, reason; empty for a good row), `_record` (a faulty row as it was, else null).
+        `_marks` (data/marks.py), `_faults` (array of column, value, reason; empty for a good row), `_record` (a faulty
+        row as it was, else null).
     """
     columns = [name for name in raw.columns if name not in BOOKKEEPING]
     # A view between two stages keeps Ibis from writing each stage's expressions out wherever the next one uses them:
@@ -49,13 +50,15 @@ def apply(raw: ir.Table, spec: Spec) -> ir.Table:
         **{_given(place): _cleaned(raw, column) for place, column in enumerate(spec.columns)}
     ).view()
     typed = given.mutate(
-        **{_value(place): _typed(given, place, column, spec) for place, column in enumerate(spec.columns)}
+        **{_value(place): _typed(given, place, column, spec) for place, column in enumerate(spec.columns)},
+        _marks=marks.of(given, spec, _given),
     ).view()
     judged = typed.mutate(_faults=_faults(typed, spec)).view()
     places = {column.name: place for place, column in enumerate(spec.columns)}
     return judged.select(
         *(name for name in raw.columns if name in BOOKKEEPING and name != "_problem"),
         *(_final(judged, name, places).name(name) for name in columns),
+        "_marks",
         "_faults",
         _record=_record(judged, columns),
     )

@@ -20,7 +20,7 @@ from data.spec import SourceRule, Spec
 SAMPLE = 1 << 20  # bytes of a file its format and its dialect are guessed from
 LONGEST_NAME = 255  # characters; what a Glue table takes
 RESERVED = re.compile(
-    r"_(row|source|number|problem|text|digest|faults|record|side|position|dealt|(given|value)_\d+|merge_\w+)",
+    r"_(row|source|number|problem|text|digest|marks|faults|record|side|position|dealt|(given|value)_\d+|merge_\w+)",
     re.IGNORECASE,
 )
 

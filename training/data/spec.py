@@ -86,7 +86,7 @@ ALL_FILES = SourceRule("data", "**")
 @dataclass(frozen=True)
 class Split:
     """How labelled rows are dealt out; `group` names the column whose rows stay together (method hash), `by` the date
-    they are ordered by (method time).
+    they are ordered by (method time), `cuts` when a side starts (side and moment) instead of by its share.
     """
 
     method: str
@@ -95,6 +95,7 @@ class Split:
     seed: int
     group: str | None
     by: str | None = None
+    cuts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -225,4 +226,5 @@ def _split(document: Mapping[str, Any], columns: tuple[Column, ...]) -> Split:
         # A column of type group has no other purpose, so a single one needs no second mention.
         group=document.get("group") or (groups[0] if len(groups) == 1 else None),
         by=document.get("by"),
+        cuts=tuple(sorted((document.get("cuts") or {}).items())),
     )

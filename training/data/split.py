@@ -7,6 +7,8 @@ The label is not part of the content: a corrected label does not move a row, and
 do not end on both sides.
 
 `shuffled`: `DataFrame.sample(frac=1, random_state=seed)` and cuts, as the workshops do it.
+
+`time`: the newest rows are the test, those before them the validation (data/timesplit.py).
 """
 
 from __future__ import annotations
@@ -36,10 +38,13 @@ def fingerprint(raw: ir.Table, spec: Spec) -> ir.Table:
 
 
 def apply(judged: ir.Table, spec: Spec) -> ir.Table:
-    """Replace `_digest` by `_side`: quarantined, unlabelled, train, validation, test (or `LABELLED`, for shuffled)."""
+    """Replace `_digest` by `_side`: quarantined, unlabelled, train, validation, test.
+
+    Shuffled and time have to see all rows first: with them it is `LABELLED` until `deal` or data/timesplit.py.
+    """
     judged = judged.view()  # as in data/contract.py
-    shuffle = spec.split.method == "shuffled"
-    dealt = ibis.literal(LABELLED) if shuffle else _by_hash(judged["_digest"], spec.split)
+    later = spec.split.method != "hash"
+    dealt = ibis.literal(LABELLED) if later else _by_hash(judged["_digest"], spec.split)
     side = ibis.cases(
         (judged["_faults"].length() > 0, "quarantined"),
         (judged[spec.label.name].isnull(), "unlabelled"),

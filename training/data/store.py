@@ -85,9 +85,15 @@ def find_json(s3: Any, uri: str) -> Any | None:
 
 def write_json(s3: Any, uri: str, document: Mapping[str, Any]) -> None:
     """Put a document in one piece: S3 shows all of it or none of it."""
+    write_text(
+        s3, uri, json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False), "application/json"
+    )
+
+
+def write_text(s3: Any, uri: str, text: str, kind: str) -> None:
+    """Put a text of a content type, in one piece."""
     bucket, key = place(uri)
-    body = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode()
-    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+    s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType=kind)
 
 
 def upload(s3: Any, path: str, uri: str) -> None:

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pytest
 from data import contract, rows, spec, split
 
+from tests.training.data.bench import Bench
+
 Rows = list[dict[str, Any]]
 Judge = Callable[[dict[str, Any], Rows], Rows]
 
@@ -90,3 +92,19 @@ def judge(request: pytest.FixtureRequest) -> Judge:
 def judge_on_duckdb() -> Judge:
     """As `judge`, on DuckDB alone: for properties tried on many examples."""
     return _on_duckdb
+
+
+@pytest.fixture(params=["duckdb", pytest.param("spark", marks=QUIET)])
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Queries on both engines."""
+    made = Bench(request.getfixturevalue("spark") if request.param == "spark" else None)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def duckdb_bench() -> Iterator[Bench]:
+    """Queries on DuckDB alone."""
+    made = Bench()
+    yield made
+    made.close()

@@ -38,6 +38,7 @@ def test_the_examples_are_sound(path: Path) -> None:
         ({"split": {"method": "shuffled", "stratify": True}}, "split"),
         ({"split": {"method": "time"}}, "split.by"),
         ({"split": {"method": "time", "by": "age"}}, "split.by"),
+        ({"split": {"cuts": {"test": "2024-01-01"}}}, "split.cuts"),
         ({"split": {"by": "age"}}, "split.by"),
         ({"columns": {"a": {"type": "number", "trim": False}, "b": "label"}}, "columns.a.trim"),
         ({"columns": {"a": {"type": "text", "minimum": 1}, "b": "label"}}, "columns.a.minimum"),
