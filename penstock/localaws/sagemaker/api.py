@@ -6,7 +6,6 @@ Every operation lives in one of `_MODULES` (see `plane` for how they plug in).
 import asyncio
 import contextlib
 import importlib
-import importlib.util
 import json
 import logging
 import re
@@ -137,7 +136,7 @@ class SageMaker:
     ) -> Response:
         """Answer one HTTP request of the control plane or, for /endpoints/..., of the runtime."""
         lowered = {name.lower(): value for name, value in headers.items()}
-        if path.startswith("/endpoints/") and "hosting.runtime" in self._modules:
+        if path.startswith("/endpoints/"):
             answer: Response = await self._modules["hosting.runtime"].handle(
                 self.plane, method, path, lowered, body, query_params
             )
@@ -182,13 +181,9 @@ class SageMaker:
 
 
 def _load_modules() -> dict[str, ModuleType]:
-    """The modules there are: a plane without hosting is still one that runs jobs."""
+    """The modules of `_MODULES`, by the names they have there."""
     package = __name__.rpartition(".")[0]
-    found = {}
-    for name in _MODULES:
-        if importlib.util.find_spec(f"{package}.{name}") is not None:
-            found[name] = importlib.import_module(f"{package}.{name}")
-    return found
+    return {name: importlib.import_module(f"{package}.{name}") for name in _MODULES}
 
 
 def _check_protocol(headers: dict[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,12 +33,10 @@ class _Resource:
     inner: str | None = None
 
     @functools.cached_property
-    def describe(self) -> Operation | None:
-        """Its Describe operation, None when this plane has none."""
-        module = f"{__name__.rpartition('.')[0]}.{self.module}"
-        if importlib.util.find_spec(module) is None:
-            return None
-        found: Operation | None = importlib.import_module(module).OPERATIONS.get(f"Describe{self.noun}")
+    def describe(self) -> Operation:
+        """Its Describe operation."""
+        module = importlib.import_module(f"{__name__.rpartition('.')[0]}.{self.module}")
+        found: Operation = module.OPERATIONS[f"Describe{self.noun}"]
         return found
 
 
@@ -67,13 +64,13 @@ _RESOURCES = {
 
 def search(plane: Plane, params: Record) -> Record:
     """Search."""
-    resource, describe = _resource(params["Resource"])
+    resource = _resource(params["Resource"])
     if params.get("VisibilityConditions"):
         raise _invalid("VisibilityConditions is not part of the embedded AWS. Leave it out.")
     schema = Schema(validation.service(), resource.shape, resource.inner)
     wanted = condition(params.get("SearchExpression"), schema)
     cross = params.get("CrossAccountFilterOption") == "CrossAccount"  # there is one account only
-    found = [one for one in _records(plane, resource, describe) if not cross and wanted(one)]
+    found = [one for one in _records(plane, resource) if not cross and wanted(one)]
     by, order = params.get("SortBy", "LastModifiedTime"), params.get("SortOrder", "Descending")
     key = _sort_key(schema, by, "SortBy" not in params, resource)
     shown, token = listing.slice_of(
@@ -92,11 +89,11 @@ def search(plane: Plane, params: Record) -> Record:
 
 def suggest(plane: Plane, params: Record) -> Record:
     """GetSearchSuggestions: property names that begin with the hint, in lower or upper case."""
-    resource, describe = _resource(params["Resource"])
+    resource = _resource(params["Resource"])
     query = params.get("SuggestionQuery", {}).get("PropertyNameQuery", {})
     hint = query.get("PropertyNameHint", "").lower()
     names = set(Schema(validation.service(), resource.shape).names())
-    for one in _records(plane, resource, describe):
+    for one in _records(plane, resource):
         names |= {f"HyperParameters.{key}" for key in one.get("HyperParameters", {})}
         names |= {f"Metrics.{metric['MetricName']}" for metric in one.get("FinalMetricDataList", [])}
         names |= {f"Tags.{tag['Key']}" for tag in one.get("Tags", [])}
@@ -104,21 +101,19 @@ def suggest(plane: Plane, params: Record) -> Record:
     return {"PropertyNameSuggestions": [{"PropertyName": name} for name in chosen]}
 
 
-def _resource(name: str) -> tuple[_Resource, Operation]:
-    found = _RESOURCES.get(name)
-    describe = found.describe if found else None
-    if found is None or describe is None:
-        known = ", ".join(sorted(other for other, one in _RESOURCES.items() if one.describe))
+def _resource(name: str) -> _Resource:
+    if name not in _RESOURCES:
+        known = ", ".join(sorted(_RESOURCES))
         raise _invalid(f"Searching for {name} is not part of the embedded AWS. It has: {known}.")
-    return found, describe
+    return _RESOURCES[name]
 
 
-def _records(plane: Plane, resource: _Resource, describe: Operation) -> list[Record]:
+def _records(plane: Plane, resource: _Resource) -> list[Record]:
     """Every resource of the kind that is there still when it is described."""
     found = []
     for name, document in plane.store.all(resource.kind):
         try:
-            described = describe(plane, {f"{resource.noun}Name": name})
+            described = resource.describe(plane, {f"{resource.noun}Name": name})
         except ServiceError:
             continue  # deleted meanwhile
         tagged = tags.of(plane, described[f"{resource.noun}Arn"])
@@ -154,11 +149,11 @@ def _endpoints_of(plane: Plane, model: str) -> list[Record]:
         for name, config in plane.store.all("endpoint-config")
         if any(variant.get("ModelName") == model for variant in config["ProductionVariants"])
     }
-    resource, describe = _resource("Endpoint")
+    resource = _resource("Endpoint")
     members = validation.service()["shapes"]["ModelDashboardEndpoint"]["members"]
     return [
         {key: value for key, value in one.items() if key in members}
-        for one in _records(plane, resource, describe)
+        for one in _records(plane, resource)
         if one["EndpointConfigName"] in configs
     ]
 
