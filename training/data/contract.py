@@ -12,7 +12,7 @@ Pure `Table → Table`, in Ibis, so that DuckDB and Spark do the same. What coun
   of it unless `trim` is false; with `ignore_case` it is spelt as in `labels`, whatever its capitals;
 - a value outside `minimum` and `maximum`, or that `pattern` does not match, is a fault (data/ranges.py);
 - a row whose number of cells differs from the header's has that one fault and no values;
-- where the spec says `drift: {retyped: coerce}`, a cell that is no number or no date counts as missing, is no fault, and
+- where the spec says `drift: {retyped: coerce}`, a cell that is no number or no date counts as missing and is no fault;
   its column is named in `_coerced`. Not so the label, nor a required column: there it stays a fault.
 """
 

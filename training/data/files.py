@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import re
@@ -11,14 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from data import sources, store, text
+from data import drift, sources, store, text
 from data.dialect import NO_DIALECT, Dialect, sniff
 from data.errors import NoRows, RefusedObject
 from data.spec import SourceRule, Spec
 
+SAMPLED = 1000  # rows whose cells are looked at to tell a renamed column
 SAMPLE = 1 << 20  # bytes of a file its dialect is guessed from
 RESERVED = re.compile(
-    r"_(row|source|number|problem|text|digest|faults|record|side|position|dealt|(given|value)_\d+|merge_\w+)",
+    r"_(row|source|number|problem|text|digest|faults|record|side|position|dealt|(given|value)_\d+|coerced|merge_\w+)",
     re.IGNORECASE,
 )
 
@@ -35,6 +35,7 @@ class Source:
     dialect: Dialect = NO_DIALECT
     header: tuple[str, ...] = ()
     refusal: str | None = None
+    drift: tuple[drift.Change, ...] = ()
 
 
 def check(s3: Any, drop: store.Drop, folder: str, spec: Spec) -> Source:
@@ -50,7 +51,24 @@ def check(s3: Any, drop: store.Drop, folder: str, spec: Spec) -> Source:
             os.unlink(path)
         nothing = isinstance(refusal, NoRows) and rule.kind == "deletes"
         return Source(drop, refusal=None if nothing else str(refusal))
-    return Source(drop, path, dialect, header)
+    source = Source(drop, path, dialect, header)
+    return _compared(source, spec) if rule.kind == "upserts" else source
+
+
+def _compared(source: Source, spec: Spec) -> Source:
+    """Its columns compared with the spec's: read under other names, or refused, as the spec says."""
+    judged = drift.judge(source.header, spec, lambda: _first_cells(source))
+    if judged.problem is None:
+        return replace(source, header=judged.header, drift=judged.changes)
+    os.unlink(source.path)
+    return Source(source.drop, refusal=judged.problem, drift=judged.changes)
+
+
+def _first_cells(source: Source) -> drift.Cells:
+    from data import rows  # noqa: PLC0415  # it reads what this module makes
+
+    first = next(rows.batches(source, source.path, source.header), None)
+    return {name: first.column(name)[:SAMPLED].to_pylist() for name in source.header} if first else {}
 
 
 def same_spelling(sources: Sequence[Source]) -> list[Source]:
@@ -110,9 +128,7 @@ def _header(dialect: Dialect, spec: Spec, rule: SourceRule) -> tuple[str, ...]:
     spelling = {name.lower(): name for name in spec.names}
     header = tuple(name.strip() or f"column_{place}" for place, name in enumerate(dialect.header, 1))
     header = tuple(spelling.get(name.lower(), name) for name in header)
-    of_rows = (_target, _required, _features) if rule.kind == "upserts" else ()
-    rules = (_twice(header), _reserved(header), *(of_row(header, spec) for of_row in of_rows))
-    for problem in (*rules, _serves(header, spec, rule)):
+    for problem in (_twice(header), _reserved(header), _serves(header, spec, rule)):
         if problem:
             raise RefusedObject(problem)
     return header
@@ -121,14 +137,16 @@ def _header(dialect: Dialect, spec: Spec, rule: SourceRule) -> tuple[str, ...]:
 def _twice(header: Sequence[str]) -> str | None:
     twice = [name for name, times in Counter(name.lower() for name in header).items() if times > 1]
     return (
-        f"the header names {_list(twice)} twice (upper and lower case are one); rename one" if twice else None
+        f"the header names {drift.listed(twice)} twice (upper and lower case are one); rename one"
+        if twice
+        else None
     )
 
 
 def _reserved(header: Sequence[str]) -> str | None:
     taken = [name for name in header if RESERVED.fullmatch(name)]
     return (
-        f"the header uses {_list(taken)}, which Penstock keeps for itself; rename the column"
+        f"the header uses {drift.listed(taken)}, which Penstock keeps for itself; rename the column"
         if taken
         else None
     )
@@ -140,42 +158,7 @@ def _serves(header: Sequence[str], spec: Spec, rule: SourceRule) -> str | None:
         return None
     missing = [name for name in sources.must_have(rule, spec) if name not in header]
     return (
-        _missing("key column" if rule.kind == "deletes" else "join column", missing, header)
+        drift.missing("key column" if rule.kind == "deletes" else "join column", missing, header)
         if missing
         else None
     )
-
-
-def _target(header: Sequence[str], spec: Spec) -> str | None:
-    return None if spec.label.name in header else _missing("target column", [spec.label.name], header)
-
-
-def _required(header: Sequence[str], spec: Spec) -> str | None:
-    if _joined(spec):
-        return None  # a reference may bring it; where none does, the rows say so
-    missing = [column.name for column in spec.columns if column.required and column.name not in header]
-    return _missing("required column", missing, header) if missing else None
-
-
-def _features(header: Sequence[str], spec: Spec) -> str | None:
-    if _joined(spec) or any(column.name in header for column in spec.features):
-        return None
-    return _missing("any column to learn from:", [column.name for column in spec.features], header)
-
-
-def _joined(spec: Spec) -> bool:
-    return any(one.kind == "reference" for one in spec.sources)
-
-
-def _missing(what: str, missing: Sequence[str], header: Sequence[str]) -> str:
-    lower = {name.lower(): name for name in header}
-    near = {name: difflib.get_close_matches(name.lower(), lower, 1, 0.6) for name in missing}
-    hints = [f"{name!r} may be {lower[found[0]]!r}" for name, found in near.items() if found]
-    hint = f" ({'; '.join(hints)})" if hints else ""
-    has = f"it has {_list(header)}"
-    return f"the header lacks {what} {_list(missing)}{hint}; {has}. Rename the column, or correct the project spec"
-
-
-def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:80]) for name in names[:20])
-    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown

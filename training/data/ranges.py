@@ -1,7 +1,8 @@
 """What a value may be besides its type: `minimum`, `maximum` and `pattern` of a column. Pure, in Ibis.
 
-A pattern must match the whole value, and `.` does not match a line break. It is tried on the value as the dataset has
-it, of a number or a date on its text. A maximum that is a day holds to the end of that day.
+A pattern must match the whole value; `.` matches no line break, and digits and letters in its classes are ASCII's only.
+It is tried on the value as the dataset has it, of a number or a date on its text. A maximum that is a day holds to the
+end of that day.
 """
 
 from __future__ import annotations
