@@ -25,7 +25,10 @@ def why(session: Session, upload: str) -> None:
             "If it was dropped just now, ask again in a moment; else check the address.",
         )
     _tell(session, found[-1], len(found))
-    session.answer({"project": project, "key": key, "uploads": found})
+    drift = runs.drift(found[-1]["run"], key)
+    for change in drift:
+        session.say(f"Column {change['column']!r} {change['kind']}: {change['hint']}")
+    session.answer({"project": project, "key": key, "uploads": found, "drift": drift})
 
 
 def key_of(upload: str, bucket: str) -> str:

@@ -1,5 +1,5 @@
-"""More than thirty ways in which a file differs from the one the spec was written for: no bad row is learnt from, no good
-file is refused; each difference is told of in a way the uploader can act on.
+"""More than thirty ways in which a file differs from the one the spec was written for: no bad row is learnt from, no
+good file is refused; each difference is told of in a way the uploader can act on.
 """
 
 from __future__ import annotations
