@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from data import counts, drift, profile, results, sources, spec, split, store
+from data import counts, drift, profile, replayed, results, sources, spec, split, store
 from data.assemble import Assembly
 from data.errors import BadUpload
 from data.files import Source, same_spelling
@@ -79,7 +79,7 @@ class Prepare:
         self.ignored = [drop for drop in every if sources.of(self.spec, drop.key) is None]
         drops = [drop for drop in every if drop not in self.ignored]
         with phase("look", objects=len(drops), bytes=sum(drop.size for drop in drops)) as said:
-            self.sources = same_spelling(self.engine.look(drops, self.spec))
+            self.sources = replayed.outdated(same_spelling(self.engine.look(drops, self.spec)))
             said["refused"] = sum(source.refusal is not None for source in self.sources)
             said["ignored"] = len(self.ignored)
         self._compare()

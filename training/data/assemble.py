@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from data import contract, counts, merge, results, retyped, sources, split
+from data import contract, counts, merge, replayed, results, retyped, sources, split
 from data.errors import BadUpload
 from data.files import Source
 from data.spec import SourceRule, Spec, VersionBy
@@ -67,7 +67,7 @@ class Assembly:
         """
         self._complete()
         if not (self.spec.key or self.spec.drop_duplicates or self.references):
-            raw = self.engine.read(self._of("upserts"), self.columns.own)
+            raw = self.engine.read(self._of("upserts"), self._read_columns())
             judged = contract.apply(split.fingerprint(raw, self.spec), self.spec)
             return self._typed(self._sound(self.engine.keep(split.apply(judged, self.spec), "judged")))
         gone = self._gone()
@@ -149,7 +149,20 @@ class Assembly:
             )
             for one in self.found
         ]
-        return rows.filter(rows["_source"].notin(list(refused))) if refused else rows
+        return self._corrected(rows.filter(rows["_source"].notin(list(refused))) if refused else rows)
+
+    def _read_columns(self) -> tuple[str, ...]:
+        """The upserts' own, and which rows they correct if any do."""
+        return (*self.columns.own, *([replayed.NUMBER] if replayed.pairs(self._of("upserts")) else ()))
+
+    def _corrected(self, rows: ir.Table) -> ir.Table:
+        """Set the rows apart whose place corrected ones have taken."""
+        by = replayed.pairs(self._of("upserts"))
+        if replayed.NUMBER not in rows.columns:
+            return rows
+        stand, out = replayed.apart(rows, self.engine.keep(replayed.replaced(rows, by), "replaced"))
+        self.others.append(merge.aside(out, merge.SUPERSEDED))
+        return stand
 
     def _gone(self) -> ir.Table | None:
         files = self._of("deletes")
@@ -172,7 +185,7 @@ class Assembly:
         return merge.standing(rows)
 
     def _upserts(self) -> ir.Table:
-        raw = split.fingerprint(self.engine.read(self._of("upserts"), self.columns.own), self.own)
+        raw = split.fingerprint(self.engine.read(self._of("upserts"), self._read_columns()), self.own)
         joins = [rule.join_on for rule in self.references]
         stamped = merge.stamp(raw, self.columns.own, self.spec.key, self.spec.version_by, joins)
         return self._typed(self._sound(self.engine.keep(contract.apply(stamped, self.own), "typed")))
@@ -193,7 +206,8 @@ class Assembly:
 
 
 def _names(files: Iterable[Source]) -> list[str]:
-    return list(dict.fromkeys(name for one in files for name in one.header))
+    names = dict.fromkeys(name for one in files for name in one.header)
+    return [name for name in names if name != replayed.NUMBER]
 
 
 def _only(spec: Spec, names: Iterable[str], needs: Iterable[str] | None = None) -> tuple[Any, ...]:

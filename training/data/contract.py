@@ -30,7 +30,9 @@ FAULT = "struct<column: string, value: string, reason: string>"
 LONGEST_VALUE = 200  # characters of a value quoted in a fault; the whole of it is in the quarantined record
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _LARGEST = 1.7976931348623157e308
-BOOKKEEPING = frozenset({"_row", "_source", "_number", "_problem", "_text", "_digest", *merge.STAMPS})
+BOOKKEEPING = frozenset(
+    {"_row", "_source", "_number", "_problem", "_text", "_digest", "_replayed_number", *merge.STAMPS}
+)
 EMPTY = ("N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "<NA>")
 _VERBATIM = frozenset({"text", "ignore"})
 COERCE = "coerce"

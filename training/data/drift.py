@@ -26,7 +26,9 @@ from data.spec import Column, Spec
 NEAR = 0.6  # likeness from which a name is worth a hint
 SURE = 0.85  # likeness from which two names are one, if the values fit as well
 FITTING = 0.9  # share of the cells looked at that must be values of the column's type
-UNNAMED = re.compile(r"column_\d+")  # what data/files.py calls a column without a name
+UNNAMED = re.compile(
+    r"column_\d+|_replayed_number"
+)  # besides what data/replayed.py adds, what data/files.py calls a column without a name
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 Cells = Mapping[str, Sequence[str | None]]
