@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from data import counts, leaks, report, results, sources, spec, split, store, timesplit
+from data import counts, drift, leaks, replayed, report, results, sources, spec, split, store, timesplit
 from data.assemble import Assembly
 from data.errors import BadUpload
 from data.files import Source, same_spelling
@@ -81,13 +82,28 @@ class Prepare:
         self.ignored = [drop for drop in every if sources.of(self.spec, drop.key) is None]
         drops = [drop for drop in every if drop not in self.ignored]
         with phase("look", objects=len(drops), bytes=sum(drop.size for drop in drops)) as said:
-            self.sources = same_spelling(self.engine.look(drops, self.spec))
+            self.sources = replayed.outdated(same_spelling(self.engine.look(drops, self.spec)))
             said["refused"] = sum(source.refusal is not None for source in self.sources)
             said["ignored"] = len(self.ignored)
+        self._compare()
         if self.ignored and not any(drop.claimed_now for drop in drops):
             raise BadUpload(
                 f"{self.ignored[0].key}: {sources.nobody(self.spec)}; there is nothing new to prepare"
             )
+
+    def _compare(self) -> None:
+        """Tell what is news about the files' columns: the last version knows some of it."""
+        last = store.newest_whole(self.s3, self.dataset_uri.rpartition("version=")[0], self.args.version)
+        known = [column["name"] for column in (last or {}).get("columns", ())]
+        kinds = {one.drop.key: sources.rule(self.spec, one.drop.key).kind for one in self.sources}
+        brought = {name for one in self.sources if kinds[one.drop.key] == "reference" for name in one.header}
+        before = [name for name in known if name not in brought]
+        self.sources = [
+            replace(one, drift=drift.news(one.drift, one.header, before, self.spec))
+            if one.header and kinds[one.drop.key] == "upserts"
+            else one
+            for one in self.sources
+        ]
 
     def _judge(self) -> tuple[ir.Table, list[ir.Table]]:
         """Every row of every usable object, typed, judged, merged and dealt to a side: the dataset's, and others."""

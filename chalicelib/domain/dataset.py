@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from chalicelib.domain.ledger import CLAIMED, IGNORED, PENDING, PREPARED, REFUSED, Move, ObjectRecord
 from chalicelib.domain.upload import order
 
+MOST_DRIFT = 20
+"""Lines of drift a run's record and notice have room for; prepare.json has all."""
 NOT_ITS_FAULT = "the run ended before it was prepared: {reason}"
 
 _VERDICTS = {REFUSED: REFUSED, IGNORED: IGNORED}
@@ -79,3 +81,15 @@ def _returned(record: ObjectRecord, reason: str, at: str, *, blame: bool) -> Obj
         return None
     words = NOT_ITS_FAULT.format(reason=reason)
     return record.becomes(PENDING, at=at, reason=words, run=None, tries=record.tries + int(blame))
+
+
+def drift_lines(prepared: Mapping[str, Any] | None, keys: Collection[str]) -> list[str]:
+    """What Prepare says is different about the columns of these uploads, one line a change."""
+    found = [
+        f"{one['key']}: column {change['column']!r} {change['kind']}: {change['hint']}"
+        for one in (prepared or {}).get("objects", [])
+        if one["key"] in keys
+        for change in one.get("drift") or []
+    ]
+    more = [f"and {len(found) - MOST_DRIFT} more: see prepare.json"] if len(found) > MOST_DRIFT else []
+    return found[:MOST_DRIFT] + more

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from chalicelib.errors import Fault
@@ -123,22 +123,44 @@ def _column(name: str, meaning: Mapping[str, Any], spec: Spec) -> Iterator[tuple
 
 
 def _values(name: str, meaning: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    kind = meaning["type"]
+    kind, sound = meaning["type"], True
     for rule in ("minimum", "maximum"):
-        if rule in meaning and kind not in {"number", "label"}:
-            yield f"columns.{name}.{rule}", f"only a number has a range, and this is a {kind}"
-    if meaning.get("minimum", -math.inf) > meaning.get("maximum", math.inf):
+        problem = _bound(kind, meaning[rule]) if rule in meaning else None
+        if problem:
+            sound = False
+            yield f"columns.{name}.{rule}", problem
+    if sound and "minimum" in meaning and "maximum" in meaning and meaning["minimum"] > meaning["maximum"]:
         yield f"columns.{name}.minimum", "is above maximum: no value would be good"
-    if not _compiles(meaning.get("pattern", "")):
-        yield f"columns.{name}.pattern", f"{meaning['pattern']!r} is no regular expression"
+    problem = _pattern(meaning.get("pattern", ""))
+    if problem:
+        yield f"columns.{name}.pattern", f"{meaning['pattern']!r} {problem}"
 
 
-def _compiles(pattern: str) -> bool:
+def _bound(kind: str, bound: float | str) -> str | None:
+    """What is wrong with a minimum or maximum."""
+    if kind == "date":
+        return None if _is_moment(bound) else f'{bound!r} is no date; write it as "2022-03-21", with quotes'
+    if kind not in {"number", "label"}:
+        return f"only a number or a date has a range, and this is a {kind}"
+    return None if isinstance(bound, (int, float)) else f"{bound!r} is no number"
+
+
+def _is_moment(bound: float | str) -> bool:
+    try:
+        return datetime.fromisoformat(str(bound)).year > 0 and isinstance(bound, str) and "-" in bound
+    except ValueError:
+        return False
+
+
+def _pattern(pattern: str) -> str | None:
+    """What is wrong with a regular expression: the engines of Prepare know less than Python's."""
     try:
         re.compile(pattern)
     except re.error:
-        return False
-    return True
+        return "is no regular expression"
+    plain = re.sub(r"\[\^?\]?[^\]]*\]", "x", re.sub(r"\\[^1-9]", "x", pattern))
+    foreign = re.search(r"\(\?(?![a-zA-Z-]*[:)])|\\[1-9]|[*+?}]\+", plain)
+    return f"uses {foreign[0]!r}, which not every engine of Prepare knows" if foreign else None
 
 
 def _sources(spec: Spec) -> Iterator[tuple[str, str]]:

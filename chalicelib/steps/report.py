@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib.domain import run as runs
-from chalicelib.domain.dataset import settlements
+from chalicelib.domain.dataset import drift_lines, settlements
 from chalicelib.domain.ledger import PENDING, PREPARED, Move, kept_after_all
 from chalicelib.domain.run import Lease, Outcome, RunEnded, RunRecord, outcome
 from chalicelib.domain.versions import expired, in_use
@@ -35,7 +35,7 @@ def run(command: RunEnded, ports: Ports) -> dict[str, Any]:
             "next": following,
         }
     moved = _settle(lease, prepared, ended, ports)
-    record = _record(command, lease, ended, moved, ports)
+    record = _record(command, lease, ended, (prepared, moved), ports)
     _enter(record, prepared, ports)
     told = _tell(record, ports)
     if (prepared or {}).get("outcome") == PREPARED:
@@ -78,7 +78,14 @@ def _settle(lease: Lease, prepared: Mapping[str, Any] | None, ended: Outcome, po
         return []  # a later attempt has taken the run over; it settles
 
 
-def _record(command: RunEnded, lease: Lease, ended: Outcome, moved: list[Move], ports: Ports) -> RunRecord:
+def _record(
+    command: RunEnded,
+    lease: Lease,
+    ended: Outcome,
+    settled: tuple[Mapping[str, Any] | None, list[Move]],
+    ports: Ports,
+) -> RunRecord:
+    prepared, moved = settled
     now = ports.clock.now().isoformat()
     known = ports.ledger.run(command.run)
     if known is None:
@@ -90,7 +97,7 @@ def _record(command: RunEnded, lease: Lease, ended: Outcome, moved: list[Move], 
         ended_at=known.ended_at or now,
         reason=ended.reason,
         error=ended.error,
-        summary=_summary(command.document, moved),
+        summary=_summary(command.document, moved) | _drift(prepared, moved),
     )
     ports.ledger.put_run(record)
     return record
@@ -127,6 +134,12 @@ def _summary(document: Mapping[str, Any], moved: list[Move]) -> dict[str, Any]:
         "verdicts": verdicts or None,
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _drift(prepared: Mapping[str, Any] | None, moved: list[Move]) -> dict[str, Any]:
+    """What is different about the columns of this run's uploads, in lines."""
+    lines = drift_lines(prepared, {move.after.key for move in moved})
+    return {"drift": lines} if lines else {}
 
 
 def _tell(record: RunRecord, ports: Ports) -> str:
@@ -178,6 +191,7 @@ def _text(record: RunRecord, ports: Ports) -> str:
         f"Started {record.started_at}, ended {record.ended_at}",
     ]
     lines += [f"{count} uploads: {verdict}" for verdict, count in summary.get("verdicts", {}).items()]
+    lines += summary.get("drift", [])
     if "report_uri" in summary:
         lines.append(f"Report: {summary['report_uri']}")
     if summary.get("verdicts", {}).get(PENDING):

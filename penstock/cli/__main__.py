@@ -24,6 +24,7 @@ WORDS = (
     "drop",
     "watch",
     "why",
+    "replay",
     "runs",
     "sql",
     "predict",

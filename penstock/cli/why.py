@@ -31,7 +31,10 @@ def why(session: Session, upload: str, version: str | None) -> None:
     found = _of_key(runs.api, key, version)
     if found:
         _tell(session, found[-1], len(found))
-        session.answer({"project": _project(key), "key": key, "uploads": found})
+        drift = runs.drift(found[-1]["run"], key)
+        for change in drift:
+            session.say(f"Column {change['column']!r} {change['kind']}: {change['hint']}")
+        session.answer({"project": _project(key), "key": key, "uploads": found, "drift": drift})
         return
     matching = _matching(runs.api, key) if set(key) & set("*?[") and version is None else []
     if not matching:

@@ -125,6 +125,16 @@ class Runs:
         body = self._read(f"runs/{run}/evaluate/scorecard.json")
         return json.loads(body) if body is not None else None
 
+    def prepared(self, run: str) -> dict[str, Any] | None:
+        """What Prepare said in the run, or None when it did not come so far."""
+        body = self._read(f"runs/{run}/prepare.json")
+        return json.loads(body) if body is not None else None
+
+    def drift(self, run: str | None, key: str) -> list[dict[str, Any]]:
+        """What is different about an upload's columns, as the run that judged it says."""
+        objects = ((self.prepared(run) if run else None) or {}).get("objects", [])
+        return [change for one in objects if one["key"] == key for change in one.get("drift") or []]
+
     def report(self, run: str, folder: Path) -> Path | None:
         """Fetch the run's report.html into `folder`; None when there is none."""
         body = self._read(f"runs/{run}/evaluate/report.html")

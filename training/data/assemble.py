@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from data import contract, counts, merge, results, sources, split
+from data import contract, counts, merge, replayed, results, retyped, sources, split
 from data.errors import BadUpload
 from data.files import Source
 from data.spec import SourceRule, Spec, VersionBy
@@ -67,9 +67,9 @@ class Assembly:
         """
         self._complete()
         if not (self.spec.key or self.spec.drop_duplicates or self.references):
-            raw = self.engine.read(self._of("upserts"), self.columns.own)
+            raw = self.engine.read(self._of("upserts"), self._read_columns())
             judged = contract.apply(split.fingerprint(raw, self.spec), self.spec)
-            return self._sound(self.engine.keep(split.apply(judged, self.spec), "judged"))
+            return self._typed(self._sound(self.engine.keep(split.apply(judged, self.spec), "judged")))
         gone = self._gone()
         joined = [self._reference(place, rule) for place, rule in enumerate(self.references)]
         self._complete()
@@ -135,6 +135,35 @@ class Assembly:
         ]
         return rows.filter(rows["_source"].notin(list(broken)))
 
+    def _typed(self, rows: ir.Table) -> ir.Table:
+        """Tell of the files whose columns are of another type; refuse them, with all their rows, if the spec does."""
+        found = retyped.changes(self.engine.rows, rows, self.spec)
+        refused = {}
+        if self.spec.drift.retyped == "refuse":
+            refused = {key: retyped.problem(changes) for key, changes in found.items()}
+        self.found = [
+            replace(
+                one,
+                drift=(*one.drift, *found.get(one.drop.key, ())),
+                refusal=one.refusal or refused.get(one.drop.key),
+            )
+            for one in self.found
+        ]
+        return self._corrected(rows.filter(rows["_source"].notin(list(refused))) if refused else rows)
+
+    def _read_columns(self) -> tuple[str, ...]:
+        """The upserts' own, and which rows they correct if any do."""
+        return (*self.columns.own, *([replayed.NUMBER] if replayed.pairs(self._of("upserts")) else ()))
+
+    def _corrected(self, rows: ir.Table) -> ir.Table:
+        """Set the rows apart whose place corrected ones have taken."""
+        by = replayed.pairs(self._of("upserts"))
+        if replayed.NUMBER not in rows.columns:
+            return rows
+        stand, out = replayed.apart(rows, self.engine.keep(replayed.replaced(rows, by), "replaced"))
+        self.others.append(merge.aside(out, merge.SUPERSEDED))
+        return stand
+
     def _gone(self) -> ir.Table | None:
         files = self._of("deletes")
         if not files:
@@ -156,10 +185,10 @@ class Assembly:
         return merge.standing(rows)
 
     def _upserts(self) -> ir.Table:
-        raw = split.fingerprint(self.engine.read(self._of("upserts"), self.columns.own), self.own)
+        raw = split.fingerprint(self.engine.read(self._of("upserts"), self._read_columns()), self.own)
         joins = [rule.join_on for rule in self.references]
         stamped = merge.stamp(raw, self.columns.own, self.spec.key, self.spec.version_by, joins)
-        return self._sound(self.engine.keep(contract.apply(stamped, self.own), "typed"))
+        return self._typed(self._sound(self.engine.keep(contract.apply(stamped, self.own), "typed")))
 
     def _merged(self, rows: ir.Table, gone: ir.Table | None, joined: Sequence[ir.Table]) -> ir.Table:
         if self.spec.key or self.spec.drop_duplicates:
@@ -177,7 +206,8 @@ class Assembly:
 
 
 def _names(files: Iterable[Source]) -> list[str]:
-    return list(dict.fromkeys(name for one in files for name in one.header))
+    names = dict.fromkeys(name for one in files for name in one.header)
+    return [name for name in names if name != replayed.NUMBER]
 
 
 def _only(spec: Spec, names: Iterable[str], needs: Iterable[str] | None = None) -> tuple[Any, ...]:

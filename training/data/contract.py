@@ -8,27 +8,34 @@ Pure `Table → Table`, in Ibis, so that DuckDB and Spark do the same. What coun
   `None` are not in it: as often as not they are a country and a category, so who means "missing" by them says so;
 - a number is digits with an optional sign, point and exponent: `1,234.5`, `1.5 kg` and `inf` are faults;
 - a date follows its format, else ISO 8601 (data/dates.py);
-- a label that is missing leaves the row unlabelled; one outside `labels` is a fault;
-- a row whose number of cells differs from the header's has that one fault and no values.
+- a label that is missing leaves the row unlabelled; one outside `labels` is a fault. White space around it is not part
+  of it unless `trim` is false; with `ignore_case` it is spelt as in `labels`, whatever its capitals;
+- a value outside `minimum` and `maximum`, or that `pattern` does not match, is a fault (data/ranges.py);
+- a row whose number of cells differs from the header's has that one fault and no values;
+- where the spec says `drift: {retyped: coerce}`, a cell that is no number or no date counts as missing and is no fault;
+  its column is named in `_coerced`. Not so the label, nor a required column: there it stays a fault.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import ibis
 import ibis.expr.types as ir
 
-from data import dates, marks, merge
+from data import dates, marks, merge, ranges
 from data.spec import Column, Spec
 
 FAULT = "struct<column: string, value: string, reason: string>"
 LONGEST_VALUE = 200  # characters of a value quoted in a fault; the whole of it is in the quarantined record
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _LARGEST = 1.7976931348623157e308
-BOOKKEEPING = frozenset({"_row", "_source", "_number", "_problem", "_text", "_digest", *merge.STAMPS})
+BOOKKEEPING = frozenset(
+    {"_row", "_source", "_number", "_problem", "_text", "_digest", "_replayed_number", *merge.STAMPS}
+)
 EMPTY = ("N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "<NA>")
 _VERBATIM = frozenset({"text", "ignore"})
+COERCE = "coerce"
 
 
 def apply(raw: ir.Table, spec: Spec) -> ir.Table:
@@ -41,7 +48,7 @@ def apply(raw: ir.Table, spec: Spec) -> ir.Table:
     Returns:
         the bookkeeping columns but `_problem`, the columns (typed; those outside the spec as they were),
         `_marks` (data/marks.py), `_faults` (array of column, value, reason; empty for a good row), `_record` (a faulty
-        row as it was, else null).
+        row as it was, else null), and when cells are coerced `_coerced` (the columns whose cell was).
     """
     columns = [name for name in raw.columns if name not in BOOKKEEPING]
     # A view between two stages keeps Ibis from writing each stage's expressions out wherever the next one uses them:
@@ -53,13 +60,15 @@ def apply(raw: ir.Table, spec: Spec) -> ir.Table:
         **{_value(place): _typed(given, place, column, spec) for place, column in enumerate(spec.columns)},
         _marks=marks.of(given, spec, _given),
     ).view()
-    judged = typed.mutate(_faults=_faults(typed, spec)).view()
+    coerced = {"_coerced": _coerced(typed, spec)} if spec.drift.retyped == COERCE else {}
+    judged = typed.mutate(_faults=_faults(typed, spec), **coerced).view()
     places = {column.name: place for place, column in enumerate(spec.columns)}
     return judged.select(
         *(name for name in raw.columns if name in BOOKKEEPING and name != "_problem"),
         *(_final(judged, name, places).name(name) for name in columns),
         "_marks",
         "_faults",
+        *coerced,
         _record=_record(judged, columns),
     )
 
@@ -94,7 +103,11 @@ def _typed(given: ir.Table, place: int, column: Column, spec: Spec) -> ir.Value:
         return _number(present)
     if column.role in _VERBATIM:
         return ibis.cases((present.notnull(), given[column.name]))
-    return _label(present, column, spec) if column.role == "label" else present
+    if column.role != "label":
+        return present
+    return _label(
+        present if column.trim else ibis.cases((present.notnull(), given[column.name])), column, spec
+    )
 
 
 def _number(present: ir.StringValue) -> ir.FloatingValue:
@@ -109,7 +122,10 @@ def _label(present: ir.StringValue, column: Column, spec: Spec) -> ir.Value:
         return ibis.cases((number > column.above, "1"), (number.notnull(), "0"))
     if not spec.classification:
         return _number(present)
-    return ibis.cases((present.isin(spec.labels), present)) if spec.labels else present
+    if not spec.labels:
+        return present
+    spelt = [(present.lower() == ibis.literal(label).lower(), label) for label in spec.labels]
+    return ibis.cases((present.isin(spec.labels), present), *(spelt if column.ignore_case else ()))
 
 
 def _faults(typed: ir.Table, spec: Spec) -> ir.ArrayValue:
@@ -117,15 +133,17 @@ def _faults(typed: ir.Table, spec: Spec) -> ir.ArrayValue:
     found = [_fault("", typed["_text"], typed["_problem"], ~sound)]
     for place, column in enumerate(spec.columns):
         present, value = _present(typed, place, column), typed[_value(place)]
-        reason = _reason(column, spec)
+        reason = unparsed(column, spec)
         if column.required:
             wrong = typed[_given(place)].isnull()
             found.append(
                 _fault(column.name, typed[column.name], ibis.literal("is required and empty"), sound & wrong)
             )
-        if reason:
-            wrong = present.notnull() & value.isnull()
-            found.append(_fault(column.name, typed[column.name], ibis.literal(reason), sound & wrong))
+        wrong = sound & present.notnull() & value.isnull()
+        if reason and not _is_coerced(column, spec):
+            found.append(_fault(column.name, typed[column.name], ibis.literal(reason), wrong))
+        for breach, rule in _breaches(typed, place, column, spec):
+            found.append(_fault(column.name, typed[column.name], ibis.literal(rule), sound & breach))
     return ibis.array([*found, *_undated(typed, spec, sound)]).filter(lambda fault: fault.notnull())
 
 
@@ -142,13 +160,41 @@ def _undated(typed: ir.Table, spec: Spec, sound: ir.BooleanValue) -> list[ir.Str
     return [_fault(by.column, typed[by.column], ibis.literal(said), wrong)]
 
 
-def _reason(column: Column, spec: Spec) -> str | None:
+def _breaches(
+    typed: ir.Table, place: int, column: Column, spec: Spec
+) -> Iterator[tuple[ir.BooleanValue, str]]:
+    present, value = _present(typed, place, column), typed[_value(place)]
+    numeric = column.role == "number" or _is_number(column, spec)
+    text = present if numeric or column.role == "date" else value
+    if column.role == "label" and column.above is not None:
+        value = _number(present)  # what was cut in two is one class or the other
+    return ranges.breaches(text, value if numeric or column.role == "date" else None, column)
+
+
+def _is_number(column: Column, spec: Spec) -> bool:
+    return column.role == "label" and (column.above is not None or not spec.classification)
+
+
+def _is_coerced(column: Column, spec: Spec) -> bool:
+    typed = column.role in {"number", "date"}
+    return spec.drift.retyped == COERCE and typed and not column.required
+
+
+def _coerced(typed: ir.Table, spec: Spec) -> ir.ArrayValue:
+    """The names of the columns whose cell was there and is no value."""
+    names = [ibis.null("string")]
+    for place, column in enumerate(spec.columns):
+        if _is_coerced(column, spec):
+            lost = typed["_problem"].isnull() & _present(typed, place, column).notnull()
+            names.append(ibis.cases((lost & typed[_value(place)].isnull(), column.name)))
+    return ibis.array(names).filter(lambda name: name.notnull())
+
+
+def unparsed(column: Column, spec: Spec) -> str | None:
     """What is wrong with a cell that is there and has no value; None where every text is a value."""
     if column.role == "date":
         return f"is not a date {f'of the format {column.format}' if column.format else 'as of ISO 8601 (2022-03-21)'}"
-    if column.role == "number" or (
-        column.role == "label" and (column.above is not None or not spec.classification)
-    ):
+    if column.role == "number" or _is_number(column, spec):
         return (
             "is not a number (or too large for one); if it stands for a missing one, list it in null_values"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections import Counter
@@ -10,17 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from data import fetching, formats, heading, jsonlines, limits, sources, store
+from data import drift, fetching, formats, heading, jsonlines, limits, sources, store
 from data.dialect import NO_DIALECT, Dialect
 from data.errors import NoRows, RefusedObject
 from data.heading import Heading
 from data.limits import DEFAULT, Limits
 from data.spec import SourceRule, Spec
 
+SAMPLED = 1000  # rows whose cells are looked at to tell a renamed column
 SAMPLE = 1 << 20  # bytes of a file its format and its dialect are guessed from
 LONGEST_NAME = 255  # characters; what a Glue table takes
 RESERVED = re.compile(
-    r"_(row|source|number|problem|text|digest|marks|faults|record|side|position|dealt|(given|value)_\d+|merge_\w+)",
+    r"_(row|source|number|problem|text|digest|marks|faults|record|side|position|dealt|(given|value)_\d+|coerced|merge_\w+)",
     re.IGNORECASE,
 )
 
@@ -42,6 +42,7 @@ class Source:
     date_formats: tuple[str | None, ...] = ()  # of the columns, as the spec has them
     limits: Limits = DEFAULT
     notes: tuple[str, ...] = ()  # what was taken for granted about the file; part of its verdict
+    drift: tuple[drift.Change, ...] = ()
 
 
 def check(s3: Any, drop: store.Drop, folder: str, spec: Spec) -> Source:
@@ -63,19 +64,35 @@ def _judged(fetched: fetching.Fetched, drop: store.Drop, path: str, spec: Spec, 
     if problem := limits.too_many_columns(len(found.names), most):
         raise RefusedObject(problem)
     header = _header(found.names, spec, rule)
-    dates = {column.name: column.format for column in spec.columns if column.role == "date"}
     name = formats.notes(drop.key, rule.format, kind, found.dialect.delimiter, fetched.packing)
-    return Source(
-        drop,
-        path,
-        found.dialect,
-        header,
-        format=kind,
-        given=found.names,
-        date_formats=tuple(dates.get(column) for column in header),
-        limits=most,
-        notes=(*name, *([fetched.note] if fetched.note else ()), *found.notes),
+    notes = (*name, *([fetched.note] if fetched.note else ()), *found.notes)
+    source = Source(
+        drop, path, found.dialect, header, format=kind, given=found.names, limits=most, notes=notes
     )
+    source = _dated(source, spec)
+    return _compared(source, spec) if rule.kind == "upserts" else source
+
+
+def _dated(source: Source, spec: Spec) -> Source:
+    """With the format of each column that holds dates."""
+    dates = {column.name: column.format for column in spec.columns if column.role == "date"}
+    return replace(source, date_formats=tuple(dates.get(column) for column in source.header))
+
+
+def _compared(source: Source, spec: Spec) -> Source:
+    """Its columns compared with the spec's: read under other names, or refused, as the spec says."""
+    judged = drift.judge(source.header, spec, lambda: _first_cells(source))
+    if judged.problem is None:
+        return _dated(replace(source, header=judged.header, drift=judged.changes), spec)
+    os.unlink(source.path)
+    return Source(source.drop, refusal=judged.problem, drift=judged.changes, notes=source.notes)
+
+
+def _first_cells(source: Source) -> drift.Cells:
+    from data import rows  # noqa: PLC0415  # it reads what this module makes
+
+    first = next(rows.batches(source, source.path, source.header), None)
+    return {name: first.column(name)[:SAMPLED].to_pylist() for name in source.header} if first else {}
 
 
 def _looked(
@@ -117,9 +134,8 @@ def _header(given: Sequence[str], spec: Spec, rule: SourceRule) -> tuple[str, ..
     plain = (" ".join(name.split()) for name in given)
     header = tuple(name or f"column_{place}" for place, name in enumerate(plain, 1))
     header = tuple(spelling.get(name.lower(), name) for name in header)
-    of_rows = (_target, _required, _features) if rule.kind == "upserts" else ()
-    rules = (_odd(header), _twice(header), _reserved(header), *(of_row(header, spec) for of_row in of_rows))
-    for problem in (*rules, _serves(header, spec, rule)):
+    rules = (_odd(header), _twice(header), _reserved(header), _serves(header, spec, rule))
+    for problem in rules:
         if problem:
             raise RefusedObject(problem)
     return header
@@ -129,7 +145,7 @@ def _odd(header: Sequence[str]) -> str | None:
     odd = [name for name in header if len(name) > LONGEST_NAME or not name.isprintable()]
     return (
         f"the header has a name that is longer than {LONGEST_NAME} characters or holds control characters "
-        f"({_list(odd)}): is its first line a header line? Correct the name"
+        f"({drift.listed(odd)}): is its first line a header line? Correct the name"
         if odd
         else None
     )
@@ -138,14 +154,16 @@ def _odd(header: Sequence[str]) -> str | None:
 def _twice(header: Sequence[str]) -> str | None:
     twice = [name for name, times in Counter(name.lower() for name in header).items() if times > 1]
     return (
-        f"the header names {_list(twice)} twice (upper and lower case are one); rename one" if twice else None
+        f"the header names {drift.listed(twice)} twice (upper and lower case are one); rename one"
+        if twice
+        else None
     )
 
 
 def _reserved(header: Sequence[str]) -> str | None:
     taken = [name for name in header if RESERVED.fullmatch(name)]
     return (
-        f"the header uses {_list(taken)}, which Penstock keeps for itself; rename the column"
+        f"the header uses {drift.listed(taken)}, which Penstock keeps for itself; rename the column"
         if taken
         else None
     )
@@ -157,42 +175,7 @@ def _serves(header: Sequence[str], spec: Spec, rule: SourceRule) -> str | None:
         return None
     missing = [name for name in sources.must_have(rule, spec) if name not in header]
     return (
-        _missing("key column" if rule.kind == "deletes" else "join column", missing, header)
+        drift.missing("key column" if rule.kind == "deletes" else "join column", missing, header)
         if missing
         else None
     )
-
-
-def _target(header: Sequence[str], spec: Spec) -> str | None:
-    return None if spec.label.name in header else _missing("target column", [spec.label.name], header)
-
-
-def _required(header: Sequence[str], spec: Spec) -> str | None:
-    if _joined(spec):
-        return None  # a reference may bring it; where none does, the rows say so
-    missing = [column.name for column in spec.columns if column.required and column.name not in header]
-    return _missing("required column", missing, header) if missing else None
-
-
-def _features(header: Sequence[str], spec: Spec) -> str | None:
-    if _joined(spec) or any(column.name in header for column in spec.features):
-        return None
-    return _missing("any column to learn from:", [column.name for column in spec.features], header)
-
-
-def _joined(spec: Spec) -> bool:
-    return any(one.kind == "reference" for one in spec.sources)
-
-
-def _missing(what: str, missing: Sequence[str], header: Sequence[str]) -> str:
-    lower = {name.lower(): name for name in header}
-    near = {name: difflib.get_close_matches(name.lower(), lower, 1, 0.6) for name in missing}
-    hints = [f"{name!r} may be {lower[found[0]]!r}" for name, found in near.items() if found]
-    hint = f" ({'; '.join(hints)})" if hints else ""
-    has = f"it has {_list(header)}"
-    return f"the header lacks {what} {_list(missing)}{hint}; {has}. Rename the column, or correct the project spec"
-
-
-def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:80]) for name in names[:20])
-    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown

@@ -179,6 +179,7 @@ def _verdict(source: Source, counts: Counts) -> dict[str, Any]:
         "verdict": "refused" if source.refusal else "prepared",
         "reason": source.refusal,
         "notes": list(source.notes),
+        "drift": [change.document() for change in source.drift],
         "rows": {
             "good": sum(counts.get(side, 0) for side in SIDES),
             "refused": counts.get("quarantined", 0),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from data.spec import ALL_FILES, SourceRule, Spec
 
+REPLAYED = r"replay/version=\d{6,}/etag=(?P<etag>[^/]+)/(?P<path>.+)\.replay\.csv"
 NOBODY = "no source of the project takes it: its name matches none of {paths}"
 _WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
@@ -21,6 +22,8 @@ def _pattern(path: str) -> re.Pattern[str]:
 def of(spec: Spec, key: str) -> SourceRule | None:
     """The first source whose path matches an object's key below `drop/<project>/`; None when none does."""
     name = key.removeprefix(f"drop/{spec.project}/")
+    while found := re.fullmatch(REPLAYED, name, re.DOTALL):
+        name = found["path"]  # corrected rows belong where the rows they correct do
     return next((rule for rule in spec.sources if _pattern(rule.path).fullmatch(name)), None)
 
 

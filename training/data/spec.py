@@ -26,8 +26,8 @@ class Column:
     above: float | None = None
     trim: bool = True
     ignore_case: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | str | None = None
+    maximum: float | str | None = None
     pattern: str | None = None
 
 
@@ -156,7 +156,7 @@ def parse(document: Mapping[str, Any]) -> Spec:
         task=document["task"],
         # A row without its key or its version date is nobody's version.
         columns=tuple(replace(one, required=one.required or one.name in identity) for one in columns),
-        labels=tuple(str(label).strip() for label in document.get("labels") or ()),
+        labels=_labels(document.get("labels") or (), columns),
         min_rows=int(document.get("min_rows", 20)),
         split=_split(document.get("split") or {}, columns),
         sources=_sources(document.get("sources") or {}),
@@ -167,6 +167,11 @@ def parse(document: Mapping[str, Any]) -> Spec:
         leaks=Leaks(**(document.get("leaks") or {})),
         limits=Limits(**(document.get("limits") or {})),
     )
+
+
+def _labels(document: Sequence[Any], columns: Sequence[Column]) -> tuple[str, ...]:
+    trim = next(column.trim for column in columns if column.role == "label")
+    return tuple(str(label).strip() if trim else str(label) for label in document)
 
 
 def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -206,14 +211,19 @@ def _column(name: str, value: str | Mapping[str, Any]) -> Column:
         above=_number(meaning.get("above")),
         trim=bool(meaning.get("trim", True)),
         ignore_case=bool(meaning.get("ignore_case", False)),
-        minimum=_number(meaning.get("minimum")),
-        maximum=_number(meaning.get("maximum")),
+        minimum=_bound(meaning.get("minimum")),
+        maximum=_bound(meaning.get("maximum")),
         pattern=meaning.get("pattern"),
     )
 
 
 def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
+
+
+def _bound(value: float | str | None) -> float | str | None:
+    """A number, or a date as text."""
+    return value if isinstance(value, str) else _number(value)
 
 
 def _split(document: Mapping[str, Any], columns: tuple[Column, ...]) -> Split:

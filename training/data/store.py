@@ -83,6 +83,19 @@ def find_json(s3: Any, uri: str) -> Any | None:
         raise
 
 
+def newest_whole(s3: Any, uri: str, below: int) -> Any | None:
+    """The dataset.json of the newest whole version under a prefix that is older than `below`, or None."""
+    bucket, prefix = place(uri)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    folders = [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", ())]
+    own = f"{prefix}version={below:06d}/"
+    for folder in sorted((folder for folder in folders if folder < own), reverse=True):
+        found = find_json(s3, f"s3://{bucket}/{folder}dataset.json")
+        if found is not None:
+            return found
+    return None
+
+
 def write_json(s3: Any, uri: str, document: Mapping[str, Any]) -> None:
     """Put a document in one piece: S3 shows all of it or none of it."""
     write_text(

@@ -157,3 +157,108 @@ def test_a_column_may_have_any_name(judge: Any) -> None:
     }
     row = judge(document, [{**dict.fromkeys(names, "1"), "y": "a"}])[0]
     assert [row[name] for name in names] == [1.0] * len(names)
+
+
+RANGES = [
+    ({"type": "number", "minimum": 0, "maximum": 120}, "-0.5", "is below the minimum, 0"),
+    ({"type": "number", "minimum": 0, "maximum": 120}, "120.5", "is above the maximum, 120"),
+    ({"type": "number", "maximum": 0.25}, "1e9", "is above the maximum, 0.25"),
+    ({"type": "date", "minimum": "2020-01-01"}, "2019-12-31", "is below the minimum, 2020-01-01"),
+    ({"type": "date", "maximum": "2020-12-31"}, "2021-01-01", "is above the maximum, 2020-12-31"),
+    (
+        {"type": "date", "maximum": "2020-12-31T12:00:00"},
+        "2020-12-31 12:00:01",
+        "is above the maximum, 2020-12-31T12:00:00",
+    ),
+    ({"type": "category", "pattern": "[A-Z]{2}"}, "ABC", "does not match the pattern [A-Z]{2}"),
+    ({"type": "category", "pattern": "a|b"}, "ab", "does not match the pattern a|b"),
+    ({"type": "text", "pattern": "a.b"}, "a\nb", "does not match the pattern a.b"),
+    ({"type": "text", "pattern": "ab"}, "ab\n", "does not match the pattern ab"),
+    ({"type": "number", "pattern": "[0-9]+"}, "1.0", "does not match the pattern [0-9]+"),
+]
+IN_RANGE = [
+    ({"type": "number", "minimum": 0, "maximum": 120}, ("0", "120", " 7 ", "", "N/A")),
+    (
+        {"type": "date", "minimum": "2020-01-01", "maximum": "2020-12-31"},
+        ("2020-01-01", "2020-12-31 23:59:59", ""),
+    ),
+    ({"type": "category", "pattern": "[A-Z]{2}"}, ("AB", " AB ", "")),
+    ({"type": "text", "pattern": "(?i)a.*"}, ("Able", "a", "")),
+]
+
+
+@pytest.mark.parametrize(("meaning", "cell", "reason"), RANGES)
+def test_a_value_outside_its_rules_is_a_fault_with_value_and_reason(
+    judge: Any, meaning: Any, cell: str, reason: str
+) -> None:
+    document = {"project": "p1", "task": "classification", "columns": {"x": meaning, **LABEL}}
+    row = judge(document, [{"x": cell, "y": "a"}])[0]
+    assert row["_faults"] == [{"column": "x", "value": cell, "reason": reason}]
+    assert row["_side"] == "quarantined"
+
+
+@pytest.mark.parametrize(("meaning", "cells"), IN_RANGE)
+def test_a_value_within_its_rules_and_a_missing_one_are_good(
+    judge: Any, meaning: Any, cells: tuple[str, ...]
+) -> None:
+    document = {"project": "p1", "task": "classification", "columns": {"x": meaning, **LABEL}}
+    rows = judge(document, [{"x": cell, "y": "a"} for cell in cells])
+    assert [row["_faults"] for row in rows] == [[] for _ in cells]
+
+
+def test_a_number_that_is_none_has_that_fault_and_no_range(judge: Any) -> None:
+    assert len(one(judge, {"type": "number", "minimum": 0}, "abc")[1]) == 1
+
+
+def test_a_regression_target_and_one_that_is_cut_have_a_range(judge: Any) -> None:
+    target = {"type": "label", "maximum": 10}
+    for task, meaning in (("regression", target), ("classification", {**target, "above": 5})):
+        document = {"project": "p1", "task": task, "columns": {"x": "text", "y": meaning}}
+        rows = judge(document, [{"x": "1", "y": "11"}, {"x": "1", "y": "10"}])
+        found = [[fault["reason"] for fault in row["_faults"]] for row in rows]
+        assert found == [["is above the maximum, 10"], []]
+
+
+def labelled(judge: Any, rules: dict[str, Any], labels: list[str], cells: list[str]) -> list[Any]:
+    """Label and side's fate of cells of the label."""
+    columns = {"x": "text", "y": {"type": "label", **rules}}
+    document = {"project": "p1", "task": "classification", "columns": columns, "labels": labels}
+    rows = judge(document, [{"x": "1", "y": cell} for cell in cells])
+    return [row["y"] if not row["_faults"] else "fault" for row in rows]
+
+
+def test_a_label_is_spelt_as_in_labels(judge: Any) -> None:
+    given = ["positive", " POSITIVE ", "Größe", "größe", "Negativ"]
+    assert labelled(judge, {}, ["Positive", "Größe"], given) == ["fault", "fault", "Größe", "fault", "fault"]
+    rules = {"ignore_case": True}
+    found = labelled(judge, rules, ["Positive", "Größe"], given)
+    assert found == ["Positive", "Positive", "Größe", "Größe", "fault"]
+    assert labelled(judge, rules, ["no", "NO"], ["NO", "no", "No"]) == ["NO", "no", "no"]
+
+
+def test_white_space_around_a_label_is_part_of_it_only_when_the_spec_says_so(judge: Any) -> None:
+    assert labelled(judge, {"trim": False}, ["a", " b"], ["a", " a", " b", "b", "  "]) == [
+        "a",
+        "fault",
+        " b",
+        "fault",
+        None,
+    ]
+
+
+def test_a_retyped_cell_is_missing_where_the_spec_coerces(judge: Any) -> None:
+    columns = {
+        "n": "number",
+        "d": "date",
+        "r": {"type": "number", "required": True},
+        "c": "category",
+        **LABEL,
+    }
+    document = {
+        "project": "p1", "task": "classification", "columns": columns, "drift": {"retyped": "coerce"},
+    }  # fmt: skip
+    good = {"n": "1", "d": "2022-03-21", "r": "1", "c": "x", "y": "a"}
+    rows = judge(document, [good, {**good, "n": "one", "d": "then"}, {**good, "n": "", "r": "one"}])
+    assert [row["_coerced"] for row in rows] == [[], ["n", "d"], []]
+    assert [len(row["_faults"]) for row in rows] == [0, 0, 1]
+    assert (rows[1]["n"], rows[1]["d"], rows[1]["c"]) == (None, None, "x")

@@ -47,6 +47,12 @@ def test_the_examples_are_sound(path: Path) -> None:
             "columns.a.minimum",
         ),
         ({"columns": {"a": {"type": "text", "pattern": "("}, "b": "label"}}, "columns.a.pattern"),
+        ({"columns": {"a": {"type": "text", "pattern": "(?=a)b"}, "b": "label"}}, "columns.a.pattern"),
+        ({"columns": {"a": {"type": "text", "pattern": r"(a)\1"}, "b": "label"}}, "columns.a.pattern"),
+        ({"columns": {"a": {"type": "text", "pattern": "(?P<n>a)"}, "b": "label"}}, "columns.a.pattern"),
+        ({"columns": {"a": {"type": "number", "minimum": "low"}, "b": "label"}}, "columns.a.minimum"),
+        ({"columns": {"a": {"type": "date", "minimum": 2020}, "b": "label"}}, "columns.a.minimum"),
+        ({"columns": {"a": {"type": "date", "maximum": "soon"}, "b": "label"}}, "columns.a.maximum"),
         ({"sources": {"deletes": {"path": "**"}}, "key": "age"}, "sources"),
         ({"sources": {"a": {"path": "*"}, "deletes": {"path": "**"}}}, "sources.deletes"),
         ({"sources": {"a": {"path": "*"}, "b": {"path": "**", "kind": "reference"}}}, "sources.b.join_on"),
@@ -116,3 +122,18 @@ def test_a_complete_spec_is_still_a_spec() -> None:
     every = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "examples").glob("*/project.yaml"))]
     for spec in (builders.a_spec(), *every):
         assert spec_faults(complete(spec), spec["project"]) == []
+
+
+def test_rules_that_every_engine_knows_are_sound() -> None:
+    """Ranges of numbers and dates; patterns with escapes, classes, groups and flags."""
+    rules = [
+        {"type": "number", "minimum": 0, "maximum": 1.5},
+        {"type": "date", "minimum": "2020-01-01", "maximum": "2020-12-31T23:00:00"},
+        *(
+            {"type": "text", "pattern": pattern}
+            for pattern in (r"\(\?=[(?=]+", "(?:a|b)+", "(?i)a", r"\d{2}")
+        ),
+    ]
+    for rule in rules:
+        document = builders.a_spec(columns={"a": rule, "b": "label"})
+        assert faults(document, name=document["project"]) == [], rule

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from botocore.validate import ParamValidator
 
+from chalicelib.domain.dataset import drift_lines
 from chalicelib.domain.ledger import CLAIMED, PENDING, PREPARED, REFUSED
 from chalicelib.domain.model_version import Champion
 from chalicelib.errors import LeaseLost
@@ -200,6 +201,9 @@ def test_data_that_prepare_refuses_is_refused_with_its_reason(ports: FakePorts, 
         "verdict": "refused",
         "reason": "no column churned",
         "rows": {},
+        "drift": [
+            {"kind": "missing", "column": "churned", "was": "label", "is": None, "hint": "add the column"}
+        ],
     }
     refused = builders.prepared("churn", document["run"], [], outcome="refused", reason="nothing usable")
     refused["objects"] = [word]
@@ -209,6 +213,15 @@ def test_data_that_prepare_refuses_is_refused_with_its_reason(ports: FakePorts, 
     assert (answer["outcome"], "nothing usable" in answer["reason"]) == ("refused", True)
     (record,) = ports.ledger.objects("churn")
     assert (record.verdict, record.reason) == (REFUSED, "no column churned")
+    assert "drop/churn/rows.csv: column 'churned' missing: add the column" in ports.notices.sent[0][1]
+
+
+def test_drift_is_told_of_the_uploads_of_this_run_and_not_without_end() -> None:
+    change = {"kind": "added", "column": "c", "was": None, "is": "ignore", "hint": "name it"}
+    objects = [{"key": key, "drift": [change] * 30} for key in ("old", "new")]
+    lines = drift_lines({"objects": objects}, {"new"})
+    assert lines == ["new: column 'c' added: name it"] * 20 + ["and 10 more: see prepare.json"]
+    assert drift_lines(None, {"new"}) == []
 
 
 def test_a_refused_model_is_reported_as_refused(ports: FakePorts, machine: Machine) -> None:
