@@ -43,6 +43,8 @@ ISO = (
     "(?:[ t]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,6})[0-9]*)?)?)? ?(z|[+-][0-9]{2}:?[0-9]{2})?$"
 )
 _PLAIN = "^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?)?$"
+_WIDTHS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2}  # of directives as programs write them
+_AS_CAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")  # what TRY_CAST reads as it stands
 _ISO_PARTS = ("%Y", "%m", "%d", "%H", "%M", "%S", "%f", "%z")
 
 
@@ -86,20 +88,45 @@ def parse(text: ir.StringValue, form: str | None) -> ir.TimestampValue:
         # Most ISO dates are what TRY_CAST reads; taking them to pieces costs ten times as much.
         plain = text.re_search(_PLAIN)
         return ibis.cases((plain, text.try_cast("timestamp")), else_=_in_pieces(text, pattern(None)))
-    return _in_pieces(text, pattern(form))
+    shape = pattern(form)
+    expression, places = _fixed(form)
+    if not places:
+        return _in_pieces(text, shape)
+    # The same trick: where every part has its full width, where it stands says which it is.
+    found = {part: text.substr(start, _WIDTHS[part]) for part, start in places.items()}
+    iso = text if form in _AS_CAST else _moment(found)
+    return ibis.cases((text.re_search(expression), iso.try_cast("timestamp")), else_=_in_pieces(text, shape))
+
+
+def _fixed(form: str) -> tuple[str, dict[str, int]]:
+    """The pattern of a date whose parts all have their full width, and where each starts; nothing for other formats."""
+    expression, places, start = "", {}, 0
+    for piece in re.findall("%.|[^%]+", form):
+        if piece.startswith("%") and piece not in _WIDTHS:
+            return "", {}
+        if piece in _WIDTHS:
+            places[piece] = start
+        expression += f"[0-9]{{{_WIDTHS[piece]}}}" if piece in _WIDTHS else re.escape(piece)
+        start += _WIDTHS.get(piece, len(piece))
+    return f"^{expression}$", places if "%Y" in places else {}
 
 
 def _in_pieces(text: ir.StringValue, shape: Pattern) -> ir.TimestampValue:
     lower = text.lower()
     found = {part: lower.re_extract(shape.expression, place) for place, part in enumerate(shape.parts, 1)}
-    day = ibis.literal("-").join([_year(found), _month(found), _two(found, "%d", "01")])
-    time = ibis.literal(":").join([_hour(found), _two(found, "%M", "00"), _two(found, "%S", "00")])
-    iso = day.concat(" ", time, ".", _part(found, "%f", "0").rpad(6, "0"))
+    iso = _moment(found).concat(".", _part(found, "%f", "0").rpad(6, "0"))
     moment = ibis.cases((lower.re_search(shape.expression), iso)).try_cast("timestamp")
     return moment - _offset(found["%z"]).as_interval("m") if "%z" in found else moment
 
 
 Found = dict[str, ir.StringValue]
+
+
+def _moment(found: Found) -> ir.StringValue:
+    """ISO 8601 text of the parts, to the second."""
+    day = ibis.literal("-").join([_year(found), _month(found), _two(found, "%d", "01")])
+    time = ibis.literal(":").join([_hour(found), _two(found, "%M", "00"), _two(found, "%S", "00")])
+    return day.concat(" ", time)
 
 
 def _part(found: Found, directive: str, default: str) -> ir.StringValue:

@@ -50,8 +50,8 @@ class DuckDbEngine:
         return self._ibis.table("dropped")
 
     def keep(self, table: ir.Table, name: str) -> ir.Table:
-        """A table in the scratch file."""
-        return self._ibis.create_table(name, table)
+        """A temporary table: in memory while it fits, then spilt. Compressing it costs more than writing it."""
+        return self._ibis.create_table(name, table, temp=True)
 
     def small(self, table: pa.Table) -> ir.Table:
         """As it is, in memory."""

@@ -107,6 +107,7 @@ def buckets(rows: ir.Table, cuts: Sequence[Cut], label: str, classes: Sequence[s
 def _bucketed(rows: ir.Table, cut: Cut, label: str, classes: Sequence[str] | None) -> ir.Table:
     target = rows[label]
     of_class = _placed(target, classes, missing=-1) if classes is not None else ibis.literal(0, type="int64")
+    rows = rows.filter(rows[cut.name].notnull())  # so that the smaller of a value and its bound is no null
     chosen = rows.select(
         bucket=_bucket(rows[cut.name], cut), kind=of_class.cast("int64"),
         target=target.cast("float64") if classes is None else ibis.literal(0.0),
@@ -128,8 +129,8 @@ def _bucket(column: Any, cut: Cut) -> Any:
     elif cut.kind == "date":
         column = column.epoch_seconds().cast("float64")
     # Clipped before it is cast: a number may be too large for an integer.
-    place = ((column - cut.low) / cut.width).floor()
-    return place.clip(lower=0.0, upper=float(cut.count - 1))
+    place = (column - cut.low) / cut.width
+    return ibis.least(ibis.greatest(place, 0.0), float(cut.count - 1)).floor()
 
 
 def _placed(column: Any, values: Sequence[str], missing: int | None) -> Any:

@@ -15,6 +15,7 @@ EXACT_UP_TO = 1_000_000  # rows; above this, distinct values and quantiles are e
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TOP = 10
 LONGEST = 200  # characters of a value shown
+_NEARLY = 0.95  # of the rows; an estimate is a few per cent off
 _TOGETHER = 40  # columns whose top values are asked for in one query
 
 
@@ -38,19 +39,28 @@ def _measures(column: ir.Column, *, exact: bool) -> Iterable[tuple[str, ir.Scala
     if isinstance(column, ir.NumericColumn):
         yield "mean", column.mean()
         yield "deviation", column.std(how="sample")
-        for quantile in QUANTILES:
-            yield f"q{quantile}", column.quantile(quantile) if exact else column.approx_quantile(quantile)
+        shares = list(QUANTILES)
+        yield "quantiles", column.quantile(shares) if exact else column.approx_quantile(shares)
 
 
-def tops(good: ir.Table, names: Sequence[str]) -> list[ir.Table]:
-    """Queries that together give (place, value, rows) of the most frequent values of text columns."""
+def tops(good: ir.Table, names: Sequence[str], measured: Mapping[str, Any], *, exact: bool) -> list[ir.Table]:
+    """Queries that together give (place, value, rows) of the most frequent values of text columns.
+
+    Where every value is another one there is none: counting ten million names would take most of the time and memory.
+    """
     asked = [
         _top(good, name, place)
         for place, name in enumerate(names)
-        if isinstance(good.schema()[name], dt.String)
+        if isinstance(good.schema()[name], dt.String) and not _unlike(measured, place, exact=exact)
     ]
     groups = [asked[start : start + _TOGETHER] for start in range(0, len(asked), _TOGETHER)]
     return [group[0] if len(group) == 1 else ibis.union(*group) for group in groups]
+
+
+def _unlike(measured: Mapping[str, Any], place: int, *, exact: bool) -> bool:
+    present = measured["rows"] - (measured[f"{place}_nulls"] or 0)
+    few = present <= TOP
+    return not few and measured[f"{place}_distinct"] >= (present if exact else _NEARLY * present)
 
 
 def _top(good: ir.Table, name: str, place: int) -> ir.Table:
@@ -82,10 +92,14 @@ def document(
 
 
 def _described(own: Mapping[str, Any]) -> dict[str, Any]:
-    quantiles = {name[1:]: _plain(value) for name, value in own.items() if name.startswith("q0")}
-    others = {name: _plain(value) for name, value in own.items() if not name.startswith("q0")}
+    others = {name: _plain(value) for name, value in own.items() if name != "quantiles"}
     others["nulls"] = others["nulls"] or 0
-    return {**others, "quantiles": quantiles} if quantiles else others
+    if "quantiles" not in own:
+        return others
+    # Of no value at all one engine says null, the other a list of nulls.
+    known = own["quantiles"] or [None] * len(QUANTILES)
+    shares = map(str, QUANTILES)
+    return {**others, "quantiles": {share: _plain(value) for share, value in zip(shares, known, strict=True)}}
 
 
 def _ranked(values: list[dict[str, Any]] | None) -> dict[str, Any]:

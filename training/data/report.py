@@ -58,5 +58,5 @@ def _profile(
     good = rows.filter(rows["_side"].isin(KEPT))
     exact = sum(counted.rows.values()) <= profile.EXACT_UP_TO
     measured = engine.rows(profile.measures(good, names, exact=exact))[0]
-    top = [row for query in profile.tops(good, names) for row in engine.rows(query)]
+    top = [row for query in profile.tops(good, names, measured, exact=exact) for row in engine.rows(query)]
     return profile.document(measured, top, results.described(spec, names), exact=exact)

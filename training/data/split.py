@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.spec import Spec, Split
+from data.trim import trimmed
 
 LABELLED = "labelled"  # until the shuffle has dealt it out
 SIDES = ("train", "validation", "test")
@@ -30,7 +31,7 @@ def fingerprint(raw: ir.Table, spec: Spec) -> ir.Table:
     """Add `_digest`, of which the side is made: from the text as dropped, because engines spell numbers differently."""
     names = sorted(column.name for column in spec.columns if column.role not in {"label", "ignore"})
     seed = ibis.literal(str(spec.split.seed))
-    content = ibis.literal(_UNIT).join([seed, *(raw[name].strip().fill_null("") for name in names)])
+    content = ibis.literal(_UNIT).join([seed, *(trimmed(raw[name]).fill_null("") for name in names)])
     if spec.split.group is not None:
         group = raw[spec.split.group].strip().nullif("")
         content = ibis.cases((group.notnull(), ibis.literal(_UNIT).join([seed, group])), else_=content)

@@ -42,7 +42,7 @@ def look(bench: Bench, document: dict[str, Any], given: list[dict[str, Any]]) ->
     )
     kept = judged.filter(judged["_side"].isin(explore.KEPT))
     measured = bench.rows(profile.measures(kept, names, exact=True))[0]
-    top = [row for query in profile.tops(kept, names) for row in bench.rows(query)]
+    top = [row for query in profile.tops(kept, names, measured, exact=True) for row in bench.rows(query)]
     told = profile.document(measured, top, results.described(meaning, names), exact=True)
     head = {"project": "p1", "version": 1, **told}
     finding = leaks.Finding("header_rows", "clear", "No row repeats the header.")
