@@ -125,3 +125,23 @@ def test_alarms_and_dashboard_watch_metrics_that_are_sent(template: dict[str, An
 def test_template_fits_inline(template: dict[str, Any]) -> None:
     """CloudFormation takes 51,200 bytes inline; a fifth is kept free for what comes."""
     assert len(json.dumps(template, separators=(",", ":"))) < 51_200 * 0.8
+
+
+def test_the_glue_job_says_everything_a_run_of_it_depends_on(template: dict[str, Any]) -> None:
+    """Nothing is left to Glue's defaults, which are other ones for each version."""
+    job = template["Resources"]["PrepareJob"]["Properties"]
+    assert {
+        "GlueVersion",
+        "WorkerType",
+        "NumberOfWorkers",
+        "MaxRetries",
+        "Timeout",
+        "ExecutionProperty",
+    } <= set(job)
+    arguments = job["DefaultArguments"]
+    assert arguments["--job-bookmark-option"] == "job-bookmark-disable"  # the ledger knows what was prepared
+    assert arguments["--enable-auto-scaling"] == arguments["--enable-metrics"] == "true"
+    assert "tmp/glue/" in json.dumps(arguments["--TempDir"])
+    # A job that Glue stopped by itself is told of by the state that started it: Glue's limit is the shorter one.
+    machine = json.loads(template["Resources"]["Pipeline"]["Properties"]["DefinitionString"])
+    assert job["Timeout"] * 60 < machine["States"]["Prepare"]["TimeoutSeconds"]
