@@ -137,11 +137,18 @@ class Runs:
 
     def report(self, run: str, folder: Path) -> Path | None:
         """Fetch the run's report.html into `folder`; None when there is none."""
-        body = self._read(f"runs/{run}/evaluate/report.html")
+        return self._fetched(f"runs/{run}/evaluate/report.html", folder / f"{run}.html")
+
+    def data_report(self, run: str, folder: Path) -> Path | None:
+        """Fetch the page that shows the dataset the run made into `folder`; None when it made none."""
+        uri = (self.prepared(run) or {}).get("report_uri")
+        return self._fetched(uri.split("/", 3)[3], folder / f"{run}-data.html") if uri else None
+
+    def _fetched(self, key: str, path: Path) -> Path | None:
+        body = self._read(key)
         if body is None:
             return None
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{run}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
         return path
 

@@ -134,7 +134,7 @@ def upload_bar(console: Console, file: Path) -> Iterator[Callable[[int], None]]:
 
 
 def ending(console: Console, runs: Runs, last: Snapshot, root: Path) -> dict[str, Any]:
-    """Print a run's outcome, scorecard and where its report is (fetched below `root`); returns them for a machine."""
+    """Print a run's outcome, scorecard and where its pages are (fetched below `root`); returns them for a machine."""
     run = str(last.record["run"])
     console.print(
         f"{last.record['state'].capitalize()}: {last.record['reason'] or ''}", markup=False, soft_wrap=True
@@ -144,11 +144,20 @@ def ending(console: Console, runs: Runs, last: Snapshot, root: Path) -> dict[str
         seen = card.get("rows", {}).get("test")
         console.print(f"Scorecard, on {seen:,} rows it had not seen:" if seen else "Scorecard:")
         console.print(scorecard_table(card))
-    report = runs.report(run, root / ".penstock" / "reports")
-    if report:
-        console.print(f"Report: {report}", markup=False, soft_wrap=True)
+    folder = root / ".penstock" / "reports"
+    data, report = runs.data_report(run, folder), runs.report(run, folder)
+    for name, path in (("Data", data), ("Report", report)):
+        if path:
+            console.print(f"{name}: {path}", markup=False, soft_wrap=True)
     timings = {state.name: round(state.seconds(last.at), 3) for state in last.states}
-    return {"run": run, "record": last.record, "seconds": timings, "scorecard": card, "report": report}
+    return {
+        "run": run,
+        "record": last.record,
+        "seconds": timings,
+        "scorecard": card,
+        "report": report,
+        "data": data,
+    }
 
 
 def scorecard_table(card: dict[str, Any]) -> Table:
