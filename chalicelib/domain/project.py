@@ -20,7 +20,7 @@ LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
 _DEFAULT_METRIC = {"classification": "macro_f1", "regression": "rmse"}
 _SPLIT = {"method": "hash", "test": 0.2, "validation": 0.1, "seed": 42, "group": None}
 _DRIFT = {"added": "accept", "missing": "refuse", "retyped": "quarantine", "renamed": "refuse"}
-_LEAKS = {"action": "warn", "group": None, "near_duplicates": False}
+_LEAKS = {"action": "warn", "group": None, "near_duplicates": True}
 _GATE = {"beat_baseline": True, "beat_champion": True}
 _RELEASE = {"mode": "realtime", "instance": "ml.m5.large", "approval": "automatic"}
 

@@ -67,7 +67,7 @@ class Leaks:
 
     action: str = "warn"
     group: str | None = None
-    near_duplicates: bool = False
+    near_duplicates: bool = True
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def test_what_a_spec_leaves_out_changes_nothing() -> None:
         "retyped": "quarantine",
         "renamed": "refuse",
     }
-    assert whole["leaks"] == {"action": "warn", "group": None, "near_duplicates": False}
+    assert whole["leaks"] == {"action": "warn", "group": None, "near_duplicates": True}
 
 
 def test_a_source_named_deletes_is_one_and_a_key_is_a_list() -> None:
