@@ -10,7 +10,7 @@ from chalicelib import inbound, wiring
 from chalicelib.inbound import Http
 from chalicelib.observability import MIDDLEWARE, note
 from chalicelib.steps import claim as claiming
-from chalicelib.steps import define, gate, ingest, look, predict, register, release, report, sweep
+from chalicelib.steps import define, gate, ingest, look, predict, recur, register, release, report, sweep
 
 app = Http(app_name="penstock", configure_logs=False)
 for middleware, events in MIDDLEWARE:
@@ -74,6 +74,13 @@ def report_run(event: Any, _: Any) -> dict[str, Any]:
 def sweep_projects(event: Any, _: Any) -> dict[str, Any]:
     """The foundation's schedule, or a person: `{"project": ...}` sweeps one."""
     return sweep.run(sweep.Sweep((event or {}).get("project")), wiring.ports())
+
+
+@app.lambda_function(name="recur")
+def recur_project(event: Any, _: Any) -> dict[str, Any]:
+    """A project's schedule, made by PUT /projects: `{"project": ..., "kind": "retrain"}`."""
+    note(step="recur", project=event["project"], kind=event["kind"])
+    return recur.run(recur.Recur(event["project"], event["kind"]), wiring.ports())
 
 
 # ── Callers ───────────────────────────────────────────────────────────────────────────────────────────────────────

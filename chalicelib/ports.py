@@ -193,6 +193,16 @@ class Notices(Protocol):
         """Send one message."""
 
 
+class Schedules(Protocol):
+    """Projects' schedules: each calls Recur with its project and kind when its time has come."""
+
+    def set(self, project: str, kind: str, expression: str) -> None:
+        """Create or change one: `rate(1 day)`, or `cron(…)` in UTC. Raises BadRequest for what is neither."""
+
+    def remove(self, project: str, kind: str) -> None:
+        """Delete one, if it is there."""
+
+
 class Launcher(Protocol):
     """Starts runs (chalicelib.steps.launch is the one)."""
 
@@ -260,6 +270,10 @@ class Ports(Protocol):
     @property
     def notices(self) -> Notices:
         """Messages to people."""
+
+    @property
+    def schedules(self) -> Schedules:
+        """Projects' schedules."""
 
     @property
     def launcher(self) -> Launcher:

@@ -352,6 +352,22 @@ class FakeNotices:
         self.sent.append((subject, text, dict(attributes)))
 
 
+class FakeSchedules:
+    """Schedules by project and kind."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], str] = {}
+        self.trouble: PipelineError | None = None
+
+    def set(self, project: str, kind: str, expression: str) -> None:
+        if self.trouble:
+            raise self.trouble
+        self.entries[(project, kind)] = expression
+
+    def remove(self, project: str, kind: str) -> None:
+        self.entries.pop((project, kind), None)
+
+
 @dataclass
 class FakePorts:
     """All ports, in memory, with the real launcher, reporter and champions on top."""
@@ -365,6 +381,7 @@ class FakePorts:
     endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
     predictor: FakePredictor = field(default_factory=FakePredictor)
     notices: FakeNotices = field(default_factory=FakeNotices)
+    schedules: FakeSchedules = field(default_factory=FakeSchedules)
 
     @cached_property
     def launcher(self) -> Launch:

@@ -60,6 +60,15 @@ def _kind(name: str) -> str:
     return "deletes" if name == "deletes" else "upserts"
 
 
+def schedules(spec: Spec) -> dict[str, str]:
+    """When runs are due besides when files come, by kind: prepare (only if files wait) and retrain (always)."""
+    named = {
+        "prepare": spec.get("schedule", {}).get("prepare"),
+        "retrain": spec.get("retrain", {}).get("schedule"),
+    }
+    return {kind: expression for kind, expression in named.items() if expression}
+
+
 def complete(spec: Spec) -> dict[str, Any]:
     """The spec with every default written out, so that a run's copy says all that was done."""
     task = spec["task"]

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from chalicelib.domain.ledger import IGNORED, PENDING, Move
-from chalicelib.domain.project import faults, name_fault
+from chalicelib.domain.project import faults, name_fault, schedules
 from chalicelib.errors import BadRequest, Fault
 from chalicelib.ports import Ports
 
@@ -30,13 +30,24 @@ def run(command: Define, ports: Ports) -> dict[str, Any]:
         raise BadRequest(
             "project spec", what, "See errors, correct them all, send it again.", status=422, faults=found
         )
-    created = ports.ledger.project(command.name) is None
+    known = ports.ledger.project(command.name)
+    _schedule(command.name, known or {}, command.spec, ports)
+    created = known is None
     at = ports.clock.now().isoformat()
     ports.ledger.put_project(command.spec, at)
     early = [record for record in ports.ledger.objects(command.name) if record.verdict == IGNORED]
     taken = ports.ledger.move([Move(r, r.becomes(PENDING, at=at)) for r in early])
     started = ports.launcher.when_waiting(command.name)
     return {"project": command.name, "created": created, "taken_up": len(taken), "run": started}
+
+
+def _schedule(name: str, known: Mapping[str, Any], spec: Mapping[str, Any], ports: Ports) -> None:
+    """Before the spec is kept: one with a schedule that AWS refuses is refused, and no removal is forgotten."""
+    wanted = schedules(spec)
+    for kind, expression in wanted.items():
+        ports.schedules.set(name, kind, expression)
+    for kind in set(schedules(known)) - set(wanted):
+        ports.schedules.remove(name, kind)
 
 
 def spec_faults(spec: Any, name: str) -> list[Fault]:
