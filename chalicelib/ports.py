@@ -13,6 +13,7 @@ from chalicelib.domain.endpoint import Actual
 from chalicelib.domain.ledger import PENDING, Head, Move, ObjectRecord, Waiting
 from chalicelib.domain.model_version import Champion, ModelVersion
 from chalicelib.domain.prediction import Answer, Question
+from chalicelib.domain.ranking import Candidate
 from chalicelib.domain.run import Lease, RunEnded, RunRecord
 from chalicelib.domain.upload import Upload
 from chalicelib.settings import Settings
@@ -158,6 +159,16 @@ class Registry(Protocol):
         """The group's model versions, newest first, for people."""
 
 
+class Jobs(Protocol):
+    """Training jobs that have ended."""
+
+    def training(self, job: str) -> Candidate:
+        """One, with all its hyperparameters and what it told of the validation rows."""
+
+    def tuned(self, tuning: str, learner: str) -> list[Candidate]:
+        """Those of a tuning job, each with what was tuned and its value of the objective."""
+
+
 class Endpoints(Protocol):
     """Models, their configurations and the endpoints that serve them."""
 
@@ -258,6 +269,10 @@ class Ports(Protocol):
     @property
     def registry(self) -> Registry:
         """Model versions."""
+
+    @property
+    def jobs(self) -> Jobs:
+        """Training jobs."""
 
     @property
     def endpoints(self) -> Endpoints:

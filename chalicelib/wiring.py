@@ -16,6 +16,7 @@ from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.dynamodb import DynamoLedger
 from chalicelib.adapters.s3 import S3Documents
 from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
+from chalicelib.adapters.sagemaker_jobs import SageMakerJobs
 from chalicelib.adapters.sagemaker_runtime import SageMakerPredictor
 from chalicelib.adapters.scheduler import EventBridgeSchedules
 from chalicelib.adapters.sns import SnsNotices
@@ -68,6 +69,11 @@ class Wiring:
     def registry(self) -> port.Registry:
         """Model versions."""
         return SageMakerRegistry(self._client("sagemaker"))
+
+    @cached_property
+    def jobs(self) -> port.Jobs:
+        """Training jobs."""
+        return SageMakerJobs(self._client("sagemaker"))
 
     @cached_property
     def endpoints(self) -> port.Endpoints:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from chalicelib.domain.project import LOWER_IS_BETTER, METRICS
 
 IMAGES = {"text_forest": "sklearn", "gradient_boosting": "xgboost"}
 _PROCESSING = "/opt/ml/processing"
-_METRICS = ("accuracy", "macro_f1", "auc", "log_loss", "rmse", "mae", "r2")
+TOLD = ("accuracy", "macro_f1", "auc", "log_loss", "rmse", "mae", "r2")
 """What train.py says of the validation rows, one a line; SageMaker keeps them with the job and in CloudWatch."""
+OURS = ("learner", "project", "run")
+"""Hyperparameters of train.py itself, not of a learner."""
+_MODEL = "model"
+"""The channel an earlier model comes in by, for a learner that goes on from it."""
 _TRAIN_SECONDS, _EVALUATE_SECONDS, _VOLUME_GB = 3600, 3600, 10
 
 
@@ -57,10 +65,21 @@ class Names:
         self.root = f"s3://{place.bucket}"
         self.train_job = f"penstock-{place.stage}-{run}-{attempt}-train"
         self.evaluate_job = f"penstock-{place.stage}-{run}-{attempt}-eval"
+        # A tuning job's name has 32 characters, and a run's alone may have more; its tags tell the run.
+        digest = hashlib.sha256(f"{run} {attempt}".encode()).hexdigest()
+        self.tune_job = f"penstock-{place.stage}-{digest}"[:32]
         self.dataset = f"{self.root}/lake/{project}/prepared/version={version:06d}/"
         self.models = f"{self.root}/models/{project}/"
-        self.artifact = f"{self.models}{self.train_job}/output/model.tar.gz"
+        self.artifact = self.artifact_of(self.train_job)
         self.evaluation = f"{self.root}/runs/{run}/evaluate/"
+
+    def candidate_job(self, number: int) -> str:
+        """The training job of one of several candidates."""
+        return f"penstock-{self.place.stage}-{self.run}-{self.attempt}-t{number}"
+
+    def artifact_of(self, job: str) -> str:
+        """Where SageMaker puts a training job's model."""
+        return f"{self.models}{job}/output/model.tar.gz"
 
     def of_run(self, name: str) -> str:
         """The address of one of the run's own documents."""
@@ -79,15 +98,30 @@ class Names:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What one training job fits, and for how many seconds at most; `model` is where it goes on from, if anywhere."""
+
+    job: str
+    learner: str
+    hyperparameters: Mapping[str, Any]
+    seconds: int = _TRAIN_SECONDS
+    model: str | None = None
+
+
 def claim_document(
     names: Names,
     spec: Mapping[str, Any],
     champion: Mapping[str, Any] | None,
+    learning: Mapping[str, Any],
     *,
     objects: int,
     claimed_now: int,
 ) -> dict[str, Any]:
-    """Everything the later states need, under the key `claim` of the run document."""
+    """Everything the later states need, under the key `claim` of the run document.
+
+    `learning` is what the spec's way to a model asks for: exactly one of `train`, `tune` and `auto`.
+    """
     return {
         "objects": objects,
         "claimed_now": claimed_now,
@@ -103,8 +137,8 @@ def claim_document(
         "probe_uri": f"{names.evaluation}probe.json",
         "champion": dict(champion) if champion else None,
         "prepare": prepare_request(names),
-        "train": train_request(names, spec),
-        "evaluate": evaluate_request(names, spec, champion),
+        **learning,
+        "evaluate": evaluate_request(names, learner_name(spec), names.artifact, champion),
     }
 
 
@@ -124,41 +158,87 @@ def prepare_request(names: Names) -> dict[str, Any]:
     return {"JobName": names.place.glue_job, "Arguments": arguments}
 
 
-def image_of(place: Place, spec: Mapping[str, Any]) -> str:
-    """The container image of the spec's learner, for training, evaluation and serving alike."""
-    return place.images[IMAGES[spec["learner"]["name"]]]
+def learner_name(spec: Mapping[str, Any]) -> str:
+    """The spec's learner; of `auto` nothing is known before the candidates are ranked."""
+    return str(spec["learner"]["name"])
 
 
-def train_request(names: Names, spec: Mapping[str, Any]) -> dict[str, Any]:
+def image_of(place: Place, learner: str) -> str:
+    """The container image of a learner, for training, evaluation and serving alike."""
+    return place.images[IMAGES.get(learner, "sklearn")]
+
+
+def learner_of(document: Mapping[str, Any]) -> str:
+    """The learner whose model a run goes on with: the one that Rank chose, else the one Claim named."""
+    return str(document["train"].get("learner") or document["claim"]["learner"])
+
+
+def objective(spec: Mapping[str, Any]) -> tuple[str, bool]:
+    """The metric of the validation rows that candidates are compared by, and whether lower is better.
+
+    The spec's own for tuning, else the gate's, else, when train.py does not tell that one, the task's first.
+    """
+    wanted = (spec.get("tune", {}).get("metric"), spec["gate"]["metric"], METRICS[spec["task"]][0])
+    metric = next(one for one in wanted if one in TOLD)
+    return metric, metric in LOWER_IS_BETTER
+
+
+WARM_STARTS = frozenset({"gradient_boosting"})
+"""Learners that can go on from an earlier model of theirs."""
+
+
+def only_fit(names: Names, spec: Mapping[str, Any], champion: Mapping[str, Any] | None) -> Fit:
+    """The one training job of a spec that names its learner; from the released model on, if it says so and they match.
+
+    A model that is to be gone on from must not have been fitted again on the validation rows: they would no longer
+    say when to stop.
+    """
+    learner, given = learner_name(spec), dict(spec["learner"]["hyperparameters"])
+    if not spec["retrain"]["warm_start"] or learner not in WARM_STARTS:
+        return Fit(names.train_job, learner, given)
+    same = champion is not None and champion.get("learner") == learner
+    model = str(champion["artifact_uri"]) if champion and same else None
+    return Fit(names.train_job, learner, {"refit": False, **given}, model=model)
+
+
+def train_request(names: Names, spec: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
     """sagemaker:CreateTrainingJob in script mode."""
-    channels = ["train", "validation"] if spec["split"]["validation"] else ["train"]
-    data = [_channel(name, f"{names.dataset}{name}/", "application/x-parquet") for name in channels]
     return {
-        "TrainingJobName": names.train_job,
-        "AlgorithmSpecification": {
-            "TrainingImage": image_of(names.place, spec),
-            "TrainingInputMode": "File",
-            "MetricDefinitions": [
-                {"Name": f"validation:{metric}", "Regex": rf"^validation:{metric}=(\S+)"}
-                for metric in _METRICS
-            ],
-        },
-        "RoleArn": names.place.jobs_role_arn,
-        "HyperParameters": hyperparameters(names, spec),
-        "InputDataConfig": [*data, _channel("dataset", f"{names.dataset}dataset.json", "application/json")],
-        "OutputDataConfig": {"S3OutputPath": names.models},
-        "ResourceConfig": _machine(names.place),
-        "StoppingCondition": {"MaxRuntimeInSeconds": _TRAIN_SECONDS},
+        "TrainingJobName": fit.job,
+        "HyperParameters": hyperparameters(names, fit),
+        **definition(names, spec, fit),
         "Tags": names.tags,
     }
 
 
-def hyperparameters(names: Names, spec: Mapping[str, Any]) -> dict[str, str]:
-    """All strings, as the API wants; what script mode itself reads is JSON, as the SageMaker SDK sends it."""
-    given = spec["learner"]["hyperparameters"].items()
+def definition(names: Names, spec: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
+    """What a training job is besides its name and hyperparameters; a tuning job says it of all of its own."""
+    channels = ["train", "validation"] if spec["split"]["validation"] else ["train"]
+    data = [_channel(name, f"{names.dataset}{name}/", "application/x-parquet") for name in channels]
+    data.append(_channel("dataset", f"{names.dataset}dataset.json", "application/json"))
+    if fit.model:
+        data.append(_channel(_MODEL, fit.model, "application/x-tar"))
     return {
-        **{name: value if isinstance(value, str) else json.dumps(value) for name, value in given},
-        "learner": spec["learner"]["name"],
+        "AlgorithmSpecification": {
+            "TrainingImage": image_of(names.place, fit.learner),
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [
+                {"Name": f"validation:{metric}", "Regex": rf"^validation:{metric}=(\S+)"} for metric in TOLD
+            ],
+        },
+        "RoleArn": names.place.jobs_role_arn,
+        "InputDataConfig": data,
+        "OutputDataConfig": {"S3OutputPath": names.models},
+        "ResourceConfig": _machine(names.place),
+        "StoppingCondition": {"MaxRuntimeInSeconds": fit.seconds},
+    }
+
+
+def hyperparameters(names: Names, fit: Fit) -> dict[str, str]:
+    """All strings, as the API wants; what script mode itself reads is JSON, as the SageMaker SDK sends it."""
+    return {
+        **{name: as_text(value) for name, value in fit.hyperparameters.items()},
+        "learner": fit.learner,
         "project": names.project,
         "run": names.run,
         "sagemaker_program": json.dumps("train.py"),
@@ -166,13 +246,27 @@ def hyperparameters(names: Names, spec: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def own_hyperparameters(given: Mapping[str, str]) -> dict[str, str]:
+    """A learner's own of all that a training job was given."""
+    return {
+        name: value
+        for name, value in given.items()
+        if name not in OURS and not name.startswith(("sagemaker_", "_"))
+    }
+
+
+def as_text(value: Any) -> str:
+    """A hyperparameter as the API takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def evaluate_request(
-    names: Names, spec: Mapping[str, Any], champion: Mapping[str, Any] | None
+    names: Names, learner: str, artifact: str, champion: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """sagemaker:CreateProcessingJob."""
+    """sagemaker:CreateProcessingJob, for the model at `artifact`."""
     inputs = {
         "code": (names.code("source/"), "input/code"),
-        "model": (names.artifact, "model"),
+        "model": (artifact, "model"),
         "test": (f"{names.dataset}test/", "test"),
         "train": (f"{names.dataset}train/", "train"),
         "dataset": (f"{names.dataset}dataset.json", "dataset"),
@@ -182,7 +276,7 @@ def evaluate_request(
     return {
         "ProcessingJobName": names.evaluate_job,
         "AppSpecification": {
-            "ImageUri": image_of(names.place, spec),
+            "ImageUri": image_of(names.place, learner),
             "ContainerEntrypoint": ["python3", f"{_PROCESSING}/input/code/evaluate.py"],
         },
         "RoleArn": names.place.jobs_role_arn,

@@ -22,6 +22,8 @@ _SPLIT = {"method": "hash", "test": 0.2, "validation": 0.1, "seed": 42, "group":
 _DRIFT = {"added": "accept", "missing": "refuse", "retyped": "quarantine", "renamed": "refuse"}
 _LEAKS = {"action": "warn", "group": None, "near_duplicates": False}
 _GATE = {"beat_baseline": True, "beat_champion": True}
+_TUNE = {"strategy": "Bayesian", "max_jobs": 10, "parallel": 2, "warm_start": True, "early_stopping": False}
+_AUTO = {"minutes": 60, "usd": 5}
 _RELEASE = {"mode": "realtime", "instance": "ml.m5.large", "approval": "automatic"}
 
 
@@ -89,6 +91,9 @@ def complete(spec: Spec) -> dict[str, Any]:
         "drift": {**_DRIFT, **spec.get("drift", {})},
         "leaks": {**_LEAKS, **spec.get("leaks", {})},
         "learner": learner,
+        **({"tune": {**_TUNE, **spec["tune"]}} if "tune" in spec else {}),
+        **({"auto": {**_AUTO, **spec.get("auto", {})}} if learner["name"] == "auto" else {}),
+        "retrain": {"warm_start": False, **spec.get("retrain", {})},
         "gate": {"metric": _DEFAULT_METRIC[task], **_GATE, **spec.get("gate", {})},
         "release": {**_RELEASE, **spec.get("release", {})},
     }

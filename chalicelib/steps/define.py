@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from chalicelib.domain import auto, tuning
 from chalicelib.domain.ledger import IGNORED, PENDING, Move
 from chalicelib.domain.project import faults, name_fault, schedules
 from chalicelib.errors import BadRequest, Fault
@@ -57,7 +58,7 @@ def spec_faults(spec: Any, name: str) -> list[Fault]:
         return [Fault("project", f"{name!r} is no project name: {wrong_name}")]
     if not isinstance(spec, Mapping):
         return [Fault("", "a project spec is a JSON object")]
-    return _shape_faults(spec) or faults(spec, name=name)
+    return _shape_faults(spec) or [*faults(spec, name=name), *tuning.faults(spec), *auto.faults(spec)]
 
 
 def _shape_faults(spec: Mapping[str, Any]) -> list[Fault]:
@@ -72,6 +73,8 @@ def _shape_faults(spec: Mapping[str, Any]) -> list[Fault]:
 
 
 def _words(error: Any) -> str:
+    if error.validator == "anyOf" and error.absolute_path[0] == "auto":
+        return f"{error.instance!r} is neither a learner's name nor {{name, hyperparameters}}"
     if error.validator == "anyOf":
         return f"{error.instance!r} is neither a column type nor a column's description with a type"
     return str(error.message)

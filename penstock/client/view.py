@@ -78,15 +78,21 @@ class RunView(Bars):
     """A run's states."""
 
     def __init__(self, console: Console, run: str) -> None:
-        super().__init__(console, history.STATES)
+        super().__init__(console, history.BEFORE)
         self._run = run
+        self._way: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         self._console.print(f"Run {self._run}", markup=False, soft_wrap=True)
         return super().__enter__()
 
     def update(self, shot: Snapshot) -> None:
-        """Show the run as it is now."""
+        """Show the run as it is now. What comes after Prepare is known once the run has taken its way."""
+        taken = {state.name for state in shot.states}
+        if not self._way:
+            self._way = next((way for name, way in history.WAYS.items() if name in taken), ())
+            for name in self._way:
+                self._task(name)
         for state in shot.states:
             waits = (
                 not self._live and state.name == "Release" and not shot.ended
