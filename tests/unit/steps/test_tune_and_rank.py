@@ -11,11 +11,13 @@ import jsonschema
 import pytest
 from botocore.validate import ParamValidator
 
+from chalicelib.domain.leaderboard import ranked
 from chalicelib.domain.model_version import Champion
 from chalicelib.domain.prices import cost, usd_per_second
 from chalicelib.domain.ranking import Candidate
+from chalicelib.domain.run import RunRecord
 from chalicelib.errors import JobFailed
-from chalicelib.steps import define, ingest, rank, register
+from chalicelib.steps import define, ingest, look, rank, register
 from tests import builders
 from tests.fakes import RELEASED, FakePorts, Machine
 
@@ -314,7 +316,6 @@ def test_a_model_is_gone_on_from_only_when_its_learner_is_the_same(
     warm = {"retrain": {"warm_start": True}}
     first = claimed(ports, machine, **warm)["claim"]["train"]
     assert {one["ChannelName"] for one in first["InputDataConfig"]} == {"train", "validation", "dataset"}
-    assert first["HyperParameters"]["refit"] == "false"
     (name,) = ports.workflow.running()
     machine.prepare(name)
     train = {"train": {"job": "j", "artifact": "s3://b/m.tar.gz", "seconds": 3}}
@@ -325,3 +326,50 @@ def test_a_model_is_gone_on_from_only_when_its_learner_is_the_same(
     (model,) = [one for one in second["InputDataConfig"] if one["ChannelName"] == "model"]
     assert model["DataSource"]["S3DataSource"]["S3Uri"] == "s3://b/m.tar.gz"
     sound("CreateTrainingJob", second)
+
+
+def ended(ports: FakePorts, machine: Machine, key: str, value: float, **parts: Any) -> str:
+    """A run that trained, with its scorecard; answers its name."""
+    document = claimed(ports, machine, key)
+    name = f"{document['run']}-1"
+    machine.prepare(name)
+    uri = document["claim"]["scorecard_uri"]
+    ports.documents.write(uri, builders.a_scorecard(metrics={"macro_f1": value}))
+    train = {"job": f"{name}-train", "artifact": "s3://b/m", "seconds": 100, "metrics": {"macro_f1": 0.5}}
+    evaluate = {"job": "e", "scorecard_uri": uri, "report_uri": "s3://b/r", "seconds": 20}
+    machine.report(name, train=train, evaluate=evaluate, **parts)
+    return str(document["run"])
+
+
+def test_the_leaderboard_ranks_by_the_gates_metric_and_shows_refused_runs(
+    ports: FakePorts, machine: Machine
+) -> None:
+    first = ended(ports, machine, "drop/churn/1.csv", 0.8, **RELEASED)
+    refused = {"gate": {"passed": False, "reason": "no", "metric": "macro_f1", "value": 0.9}}
+    second = ended(ports, machine, "drop/churn/2.csv", 0.9, **refused)
+    died = {"error": {"state": "Evaluate", "Error": "States.TaskFailed", "Cause": "x"}}
+    third = ended(ports, machine, "drop/churn/3.csv", 0.1, **died)
+    ports.ledger.put_champion(Champion("churn", first, "s3://b/m", "arn", 1, "e", "c", {}, builders.AT))
+    told = look.models("churn", ports)
+    assert told["metric"] == "macro_f1"
+    rows = told["leaderboard"]
+    assert [(one["run"], one["verdict"]) for one in rows] == [
+        (second, "refused"),
+        (first, "champion"),
+        (third, "failed"),
+    ]
+    assert rows[0]["usd"] == cost("ml.m5.large", 120)
+    assert rows[0]["validation"] == {"macro_f1": 0.5}
+    assert rows[0]["learner"] == "gradient_boosting"
+    assert "sagemaker_program" not in rows[0]["hyperparameters"]
+
+
+def test_of_an_error_the_smallest_is_the_best(ports: FakePorts, machine: Machine) -> None:
+    records = [
+        RunRecord(
+            "churn", run, 1, "SUCCEEDED", builders.AT, summary={"training_job": "j", "test": {"rmse": value}}
+        )
+        for run, value in (("a", 2.0), ("b", 1.0))
+    ]
+    assert [row["run"] for row in ranked(records, "rmse", None)] == ["b", "a"]
+    assert [row["rank"] for row in ranked(records, "rmse", None)] == [1, 2]
