@@ -62,7 +62,7 @@ def _auto(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "split.validation", "is 0, and the candidates are ranked on validation rows; leave some"
     if spec.get("retrain", {}).get("warm_start"):
         yield "retrain.warm_start", "goes on from one model, and auto makes several; leave one of them out"
-    if not any(metric in TOLD for metric in METRICS[spec["task"]]):
+    if not any(metric in TOLD for metric in METRICS.get(spec["task"], ())):
         yield "learner.name", f"candidates of a {spec['task']} cannot be ranked; name a learner"
     for number, one in enumerate(candidates(spec)):
         problem = _unfit(one["name"], spec)

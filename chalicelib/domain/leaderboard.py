@@ -23,7 +23,9 @@ def facts(
         "learner": train.get("learner") or claim.get("learner"),
         "hyperparameters": train.get("hyperparameters") or own_hyperparameters(given),
         "training_job": train["job"],
-        "validation": train.get("metrics") or {},
+        "validation": {
+            name.removeprefix("validation:"): value for name, value in (train.get("metrics") or {}).items()
+        },
         "test": (scorecard or {}).get("metrics") or {},
         "usd": usd(document, instance_type),
         "candidates": rank.get("candidates"),

@@ -40,8 +40,10 @@ def _way(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _metric(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    metric, known = spec["tune"].get("metric"), [one for one in METRICS[spec["task"]] if one in TOLD]
-    if metric is not None and metric not in known:
+    metric, known = spec["tune"].get("metric"), [one for one in METRICS.get(spec["task"], ()) if one in TOLD]
+    if not known:
+        yield "tune", f"train.py tells no metric of a {spec['task']} that candidates could be compared by"
+    elif metric is not None and metric not in known:
         yield (
             "tune.metric",
             f"{metric} is not told of validation rows of a {spec['task']}; use one of {', '.join(known)}",

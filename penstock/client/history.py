@@ -52,12 +52,10 @@ def states(events: Iterable[Mapping[str, Any]]) -> list[State]:
     for event in events:
         kind, at = str(event["type"]), event["timestamp"]
         if kind in _ENTERED:
-            current = str(event["stateEnteredEventDetails"]["name"])
-            if current not in _KNOWN:
-                current = None
-                continue
-            begun = found.get(current) or State(current, at)
-            found[current] = replace(begun, ended=None, status=RUNNING)
+            current = _enter(found, str(event["stateEnteredEventDetails"]["name"]), at)
+        elif kind == "MapStateFailed":
+            going_on = next(name for name in reversed(found) if found[name].status == RUNNING)
+            found[going_on] = replace(found[going_on], ended=at, status=FAILED)
         elif current and kind in _FAILURES:
             found[current] = replace(found[current], ended=at, status=FAILED)
         elif current and kind in _SUCCESSES:
@@ -68,6 +66,14 @@ def states(events: Iterable[Mapping[str, Any]]) -> list[State]:
             _leave(found, str(event["stateExitedEventDetails"]["name"]), at)
             current = None
     return list(found.values())
+
+
+def _enter(found: dict[str, State], name: str, at: datetime) -> str | None:
+    """A state is begun, or begun again; answers its name, or None for one within the items of a Map."""
+    if name not in _KNOWN:
+        return None
+    found[name] = replace(found.get(name) or State(name, at), ended=None, status=RUNNING)
+    return name
 
 
 def _leave(found: dict[str, State], name: str, at: datetime) -> None:

@@ -21,6 +21,8 @@ _MARKS = {
     history.FAILED: "[red]✗[/]",
 }
 
+_SHOWN = 20
+"""Candidates shown of a run; candidates.json has all."""
 _ENDED = {"done", "unchanged", "removed", "failed"}
 
 
@@ -145,6 +147,9 @@ def ending(console: Console, runs: Runs, last: Snapshot, root: Path) -> dict[str
     console.print(
         f"{last.record['state'].capitalize()}: {last.record['reason'] or ''}", markup=False, soft_wrap=True
     )
+    tried = runs.candidates(run)
+    if tried:
+        console.print(candidates_table(tried))
     card = runs.scorecard(run)
     if card:
         seen = card.get("rows", {}).get("test")
@@ -154,7 +159,29 @@ def ending(console: Console, runs: Runs, last: Snapshot, root: Path) -> dict[str
     if report:
         console.print(f"Report: {report}", markup=False, soft_wrap=True)
     timings = {state.name: round(state.seconds(last.at), 3) for state in last.states}
-    return {"run": run, "record": last.record, "seconds": timings, "scorecard": card, "report": report}
+    return {
+        "run": run,
+        "record": last.record,
+        "seconds": timings,
+        "candidates": tried,
+        "scorecard": card,
+        "report": report,
+    }
+
+
+def candidates_table(tried: dict[str, Any]) -> Table:
+    """What a run tried, best first; of one that failed, the reason."""
+    table = Table()
+    for name in ("", "candidate", f"{tried['metric']}, validation", "seconds", "est. USD"):
+        table.add_column(name, justify="left" if name == "candidate" else "right")
+    table.add_column("parameters, or why it failed", overflow="fold")
+    for one in tried["candidates"][:_SHOWN]:
+        given = ", ".join(f"{name}={value}" for name, value in sorted(one["hyperparameters"].items()))
+        cells = [_figure(one["value"]), f"{one['seconds'] or 0:.0f}", _figure(one["usd"])]
+        table.add_row(str(one["rank"]), one["learner"], *cells, one["reason"] or given)
+    for learner in tried["left_out"]:
+        table.add_row("-", learner, "-", "-", "-", "left out: the budget does not give it a minute")
+    return table
 
 
 def scorecard_table(card: dict[str, Any]) -> Table:

@@ -171,6 +171,15 @@ BEFORE = (
     Part("schedule", _schedules, _call("scheduler", "delete_schedule", "Name")),
     Part("execution", _running, _stop),
     Part(
+        "tuning job",  # before its training jobs, which it would start anew
+        _jobs(
+            "list_hyper_parameter_tuning_jobs",
+            "HyperParameterTuningJobSummaries",
+            "HyperParameterTuningJobName",
+        ),
+        _call("sagemaker", "stop_hyper_parameter_tuning_job", "HyperParameterTuningJobName"),
+    ),
+    Part(
         "training job",
         _jobs("list_training_jobs", "TrainingJobSummaries", "TrainingJobName"),
         _call("sagemaker", "stop_training_job", "TrainingJobName"),

@@ -335,7 +335,12 @@ def ended(ports: FakePorts, machine: Machine, key: str, value: float, **parts: A
     machine.prepare(name)
     uri = document["claim"]["scorecard_uri"]
     ports.documents.write(uri, builders.a_scorecard(metrics={"macro_f1": value}))
-    train = {"job": f"{name}-train", "artifact": "s3://b/m", "seconds": 100, "metrics": {"macro_f1": 0.5}}
+    train = {
+        "job": f"{name}-train",
+        "artifact": "s3://b/m",
+        "seconds": 100,
+        "metrics": {"validation:macro_f1": 0.5},
+    }
     evaluate = {"job": "e", "scorecard_uri": uri, "report_uri": "s3://b/r", "seconds": 20}
     machine.report(name, train=train, evaluate=evaluate, **parts)
     return str(document["run"])
