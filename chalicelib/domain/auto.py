@@ -19,6 +19,7 @@ _READS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "text_forest": (_TEXT, ("classification",)),
     "text_cnn": (_TEXT, ("classification",)),
     "text_sequence": (_TEXT, ("classification",)),
+    "curve": (("number", "date"), ("regression",)),
 }
 """What each learner reads and for which tasks, the quickest first: when the money is short, the last are left out."""
 LEAST_SECONDS = 60
@@ -26,8 +27,13 @@ LEAST_SECONDS = 60
 
 
 def applicable(spec: Mapping[str, Any]) -> list[str]:
-    """The learners that can learn from this project's columns for its task, the quickest first."""
-    return [name for name in _READS if name in IMAGES and _unfit(name, spec) is None]
+    """The learners that can learn from this project's columns for its task, the quickest first.
+
+    A curve goes through one column; among several, one must say which by naming it.
+    """
+    columns = sum(len(columns_of(spec, kind)) for kind in (*_TABULAR, *_TEXT))
+    fit = [name for name in _READS if name in IMAGES and _unfit(name, spec) is None]
+    return [name for name in fit if name != "curve" or columns == 1]
 
 
 def _unfit(name: str, spec: Mapping[str, Any]) -> str | None:

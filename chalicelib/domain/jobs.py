@@ -138,7 +138,7 @@ def claim_document(
         "champion": dict(champion) if champion else None,
         "prepare": prepare_request(names),
         **learning,
-        "evaluate": evaluate_request(names, learner_name(spec), names.artifact, champion),
+        "evaluate": evaluate_request(names, spec, champion),
     }
 
 
@@ -263,12 +263,17 @@ def as_text(value: Any) -> str:
 
 
 def evaluate_request(
-    names: Names, learner: str, artifact: str, champion: Mapping[str, Any] | None
+    names: Names,
+    spec: Mapping[str, Any],
+    champion: Mapping[str, Any] | None,
+    *,
+    learner: str | None = None,
+    artifact: str | None = None,
 ) -> dict[str, Any]:
-    """sagemaker:CreateProcessingJob, for the model at `artifact`."""
+    """sagemaker:CreateProcessingJob, for the model of Train, or for the one that Rank chose."""
     inputs = {
         "code": (names.code("source/"), "input/code"),
-        "model": (artifact, "model"),
+        "model": (artifact or names.artifact, "model"),
         "test": (f"{names.dataset}test/", "test"),
         "train": (f"{names.dataset}train/", "train"),
         "dataset": (f"{names.dataset}dataset.json", "dataset"),
@@ -278,7 +283,7 @@ def evaluate_request(
     return {
         "ProcessingJobName": names.evaluate_job,
         "AppSpecification": {
-            "ImageUri": image_of(names.place, learner),
+            "ImageUri": image_of(names.place, learner or learner_name(spec)),
             "ContainerEntrypoint": ["python3", f"{_PROCESSING}/input/code/evaluate.py"],
         },
         "RoleArn": names.place.jobs_role_arn,

@@ -104,7 +104,9 @@ def _summary(
         "seconds": seconds,
         "usd": prices.cost(ports.settings.instance_type, seconds),
         "candidates_uri": uri,
-        "evaluate": evaluate_request(names, best.learner, str(best.artifact), claim["champion"]),
+        "evaluate": evaluate_request(
+            names, spec, claim["champion"], learner=best.learner, artifact=best.artifact
+        ),
     }
     if "tune" in document:
         told["tuning"] = {"job": document["tune"]["job"], "signature": signature(spec), "jobs": len(found)}
