@@ -18,7 +18,7 @@ from chalicelib.errors import NotFound
 from chalicelib.ports import Ports
 
 MOST = 500
-"""Uploads a page: with the longest keys and reasons below the 6 MB a Lambda may answer."""
+"""Uploads a page, and runs on the leaderboard: with the longest keys and reasons below the 6 MB a Lambda may answer."""
 
 
 def projects(ports: Ports) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def models(name: str, ports: Ports) -> dict[str, Any]:
         "project": name,
         "metric": metric,
         "lower_is_better": metric in LOWER_IS_BETTER,
-        "leaderboard": ranked(ports.ledger.runs(name), metric, champion.run if champion else None),
+        "leaderboard": ranked(ports.ledger.runs(name), metric, champion.run if champion else None)[:MOST],
         "models": [{**version, "champion": version["arn"] == arn} for version in versions],
     }
 

@@ -169,6 +169,21 @@ def test_what_was_let_go_cannot_be_built_again(stage: Stage, twice: list[str], c
     assert prefix in capsys.readouterr().err
 
 
+def test_the_next_run_is_given_the_released_model_to_go_on_from(stage: Stage) -> None:
+    """As channel `model` of its training job; what it makes of it is train.py's to say."""
+    gate = {"metric": "macro_f1", "at_least": 0.8, "beat_champion": False}
+    stage.put_project(cancer_spec("warm") | {"learner": FEW, "gate": gate, "retrain": {"warm_start": True}})
+    first = run_of(stage, "warm", rows=breast_cancer()[:-60])
+    second = run_of(stage, "warm", "b.csv", breast_cancer()[-60:])
+    assert [first["state"], second["state"]] == ["SUCCEEDED", "SUCCEEDED"]
+    describe = stage.client("sagemaker").describe_training_job
+    jobs = [describe(TrainingJobName=run["summary"]["training_job"]) for run in (first, second)]
+    given = [{one["ChannelName"]: one for one in job["InputDataConfig"]} for job in jobs]
+    assert "model" not in given[0]
+    uri = given[1]["model"]["DataSource"]["S3DataSource"]["S3Uri"]
+    assert uri == jobs[0]["ModelArtifacts"]["S3ModelArtifacts"]
+
+
 def test_a_schedule_starts_a_run_and_the_old_model_answers_until_the_gate_passes(
     stage: Stage, twice: list[str]
 ) -> None:
