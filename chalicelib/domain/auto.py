@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chalicelib.domain.jobs import IMAGES, TOLD, Fit, Names, train_request
+from chalicelib.domain.jobs import IMAGES, TOLD, Fit, train_request
+from chalicelib.domain.places import Names
 from chalicelib.domain.prices import usd_per_second
 from chalicelib.domain.project import METRICS, columns_of
 from chalicelib.errors import Fault

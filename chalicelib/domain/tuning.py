@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from chalicelib.domain.jobs import OURS, TOLD, Fit, Names, as_text, definition, hyperparameters, objective
+from chalicelib.domain.jobs import OURS, TOLD, Fit, as_text, definition, hyperparameters, objective
+from chalicelib.domain.places import Names
 from chalicelib.domain.project import METRICS
 from chalicelib.domain.run import RunRecord
 from chalicelib.errors import Fault

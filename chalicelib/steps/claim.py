@@ -9,8 +9,9 @@ from typing import Any
 
 from chalicelib.domain.auto import AUTO, auto_request
 from chalicelib.domain.dataset import live, objects_document
-from chalicelib.domain.jobs import Names, claim_document, only_fit, train_request
+from chalicelib.domain.jobs import claim_document, only_fit, train_request
 from chalicelib.domain.ledger import CLAIMED, ObjectRecord, claimed
+from chalicelib.domain.places import Names
 from chalicelib.domain.project import complete
 from chalicelib.domain.run import Lease
 from chalicelib.domain.tuning import parent_of, tune_request

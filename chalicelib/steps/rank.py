@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.domain import prices, ranking
-from chalicelib.domain.jobs import Names, evaluate_request, objective, own_hyperparameters
+from chalicelib.domain.jobs import evaluate_request, objective, own_hyperparameters
+from chalicelib.domain.places import Names
 from chalicelib.domain.ranking import Candidate
 from chalicelib.domain.tuning import signature
 from chalicelib.errors import JobFailed
