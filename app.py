@@ -10,7 +10,19 @@ from chalicelib import inbound, wiring
 from chalicelib.inbound import Http
 from chalicelib.observability import MIDDLEWARE, note
 from chalicelib.steps import claim as claiming
-from chalicelib.steps import define, gate, ingest, look, predict, register, release, report, sweep
+from chalicelib.steps import (
+    define,
+    gate,
+    ingest,
+    look,
+    predict,
+    rank,
+    recur,
+    register,
+    release,
+    report,
+    sweep,
+)
 
 app = Http(app_name="penstock", configure_logs=False)
 for middleware, events in MIDDLEWARE:
@@ -40,6 +52,13 @@ def claim_uploads(event: Any, _: Any) -> dict[str, Any]:
     """State Claim."""
     note(step="claim", project=event["project"], run=event["run"])
     return claiming.run(inbound.claim(event), wiring.ports())
+
+
+@app.lambda_function(name="rank")
+def rank_candidates(event: Any, _: Any) -> dict[str, Any]:
+    """State Rank."""
+    note(step="rank")
+    return rank.run(rank.Rank(event), wiring.ports())
 
 
 @app.lambda_function(name="gate")
@@ -74,6 +93,13 @@ def report_run(event: Any, _: Any) -> dict[str, Any]:
 def sweep_projects(event: Any, _: Any) -> dict[str, Any]:
     """The foundation's schedule, or a person: `{"project": ...}` sweeps one."""
     return sweep.run(sweep.Sweep((event or {}).get("project")), wiring.ports())
+
+
+@app.lambda_function(name="recur")
+def recur_project(event: Any, _: Any) -> dict[str, Any]:
+    """A project's schedule, made by PUT /projects: `{"project": ..., "kind": "retrain"}`."""
+    note(step="recur", project=event["project"], kind=event["kind"])
+    return recur.run(recur.Recur(event["project"], event["kind"]), wiring.ports())
 
 
 # ── Callers ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -131,7 +157,7 @@ def show_run(run: str) -> dict[str, Any]:
 
 @app.door("/projects/{project}/models")
 def list_models(project: str) -> dict[str, Any]:
-    """A project's model versions, newest first."""
+    """The leaderboard of a project's runs, and its model versions."""
     return look.models(inbound.named(project), wiring.ports())
 
 

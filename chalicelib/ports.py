@@ -13,6 +13,7 @@ from chalicelib.domain.endpoint import Actual
 from chalicelib.domain.ledger import PENDING, Head, Move, ObjectRecord, Waiting
 from chalicelib.domain.model_version import Champion, ModelVersion
 from chalicelib.domain.prediction import Answer, Question
+from chalicelib.domain.ranking import Candidate
 from chalicelib.domain.run import Lease, RunEnded, RunRecord
 from chalicelib.domain.upload import Upload
 from chalicelib.settings import Settings
@@ -158,6 +159,16 @@ class Registry(Protocol):
         """The group's model versions, newest first, for people."""
 
 
+class Jobs(Protocol):
+    """Training jobs that have ended."""
+
+    def training(self, job: str) -> Candidate:
+        """One, with all its hyperparameters and what it told of the validation rows."""
+
+    def tuned(self, tuning: str, learner: str) -> list[Candidate]:
+        """Those of a tuning job, each with what was tuned and its value of the objective."""
+
+
 class Endpoints(Protocol):
     """Models, their configurations and the endpoints that serve them."""
 
@@ -191,6 +202,16 @@ class Notices(Protocol):
 
     def send(self, subject: str, text: str, attributes: Mapping[str, str]) -> None:
         """Send one message."""
+
+
+class Schedules(Protocol):
+    """Projects' schedules: each calls Recur with its project and kind when its time has come."""
+
+    def set(self, project: str, kind: str, expression: str) -> None:
+        """Create or change one: `rate(1 day)`, or `cron(…)` in UTC. Raises BadRequest for what is neither."""
+
+    def remove(self, project: str, kind: str) -> None:
+        """Delete one, if it is there."""
 
 
 class Launcher(Protocol):
@@ -250,6 +271,10 @@ class Ports(Protocol):
         """Model versions."""
 
     @property
+    def jobs(self) -> Jobs:
+        """Training jobs."""
+
+    @property
     def endpoints(self) -> Endpoints:
         """Endpoints."""
 
@@ -260,6 +285,10 @@ class Ports(Protocol):
     @property
     def notices(self) -> Notices:
         """Messages to people."""
+
+    @property
+    def schedules(self) -> Schedules:
+        """Projects' schedules."""
 
     @property
     def launcher(self) -> Launcher:

@@ -19,6 +19,8 @@ NAMES = (
     "glue_job",
     "glue_database",
     "jobs_role_arn",
+    "schedule_role_arn",
+    "recur_function_arn",
     "code_prefix",
     "images",
     "instance_type",
@@ -42,6 +44,8 @@ class Settings:
     glue_job: str
     glue_database: str
     jobs_role_arn: str
+    schedule_role_arn: str
+    recur_function_arn: str
     code_prefix: str
     images: Mapping[str, str]
     instance_type: str

@@ -16,7 +16,9 @@ from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.dynamodb import DynamoLedger
 from chalicelib.adapters.s3 import S3Documents
 from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
+from chalicelib.adapters.sagemaker_jobs import SageMakerJobs
 from chalicelib.adapters.sagemaker_runtime import SageMakerPredictor
+from chalicelib.adapters.scheduler import EventBridgeSchedules
 from chalicelib.adapters.sns import SnsNotices
 from chalicelib.adapters.ssm import read_parameter
 from chalicelib.adapters.stepfunctions import StepFunctionsWorkflow
@@ -69,6 +71,11 @@ class Wiring:
         return SageMakerRegistry(self._client("sagemaker"))
 
     @cached_property
+    def jobs(self) -> port.Jobs:
+        """Training jobs."""
+        return SageMakerJobs(self._client("sagemaker"))
+
+    @cached_property
     def endpoints(self) -> port.Endpoints:
         """Endpoints."""
         return SageMakerEndpoints(self._client("sagemaker"), self.settings.jobs_role_arn)
@@ -82,6 +89,14 @@ class Wiring:
     def notices(self) -> port.Notices:
         """Messages to people."""
         return SnsNotices(self._client("sns"), self.settings.topic_arn)
+
+    @cached_property
+    def schedules(self) -> port.Schedules:
+        """Projects' schedules."""
+        names = self.settings
+        return EventBridgeSchedules(
+            self._client("scheduler"), names.stage, names.recur_function_arn, names.schedule_role_arn
+        )
 
     @cached_property
     def launcher(self) -> port.Launcher:

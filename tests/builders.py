@@ -26,6 +26,8 @@ def settings(**changes: Any) -> Settings:
         "glue_job": "penstock-test-prepare",
         "glue_database": "penstock_test",
         "jobs_role_arn": f"arn:aws:iam::{account}:role/penstock-test-jobs",
+        "schedule_role_arn": f"arn:aws:iam::{account}:role/penstock-test-schedule",
+        "recur_function_arn": f"arn:aws:lambda:us-east-1:{account}:function:penstock-test-recur",
         "code_prefix": "code/" + "ab" * 32,
         "images": {"sklearn": "sklearn:1.9-0", "xgboost": "xgboost:3.2-0"},
         "instance_type": "ml.m5.large",

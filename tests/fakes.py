@@ -18,6 +18,7 @@ from chalicelib.domain.endpoint import Actual
 from chalicelib.domain.ledger import Change, Head, Move, ObjectRecord, Waiting, arrival, deletion, restoration
 from chalicelib.domain.model_version import Champion, ModelVersion
 from chalicelib.domain.prediction import Answer, Question
+from chalicelib.domain.ranking import Candidate
 from chalicelib.domain.run import RUNNING, Lease, RunEnded, RunRecord, new_run
 from chalicelib.domain.upload import Upload, object_id, order
 from chalicelib.errors import AwsTrouble, LeaseLost, PipelineError
@@ -286,6 +287,20 @@ class FakeRegistry:
         return [{"arn": one.arn, "version": one.version, "approval": one.approval} for one in found]
 
 
+class FakeJobs:
+    """Training jobs that have ended, and which belong to a tuning."""
+
+    def __init__(self) -> None:
+        self.ended: dict[str, Candidate] = {}
+        self.tunings: dict[str, list[Candidate]] = {}
+
+    def training(self, job: str) -> Candidate:
+        return self.ended[job]
+
+    def tuned(self, tuning: str, learner: str) -> list[Candidate]:
+        return [replace(one, learner=learner) for one in self.tunings[tuning]]
+
+
 class FakeEndpoints:
     """Endpoints that stay Creating or Updating until `settle` or `fail` is called."""
 
@@ -352,6 +367,22 @@ class FakeNotices:
         self.sent.append((subject, text, dict(attributes)))
 
 
+class FakeSchedules:
+    """Schedules by project and kind."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], str] = {}
+        self.trouble: PipelineError | None = None
+
+    def set(self, project: str, kind: str, expression: str) -> None:
+        if self.trouble:
+            raise self.trouble
+        self.entries[(project, kind)] = expression
+
+    def remove(self, project: str, kind: str) -> None:
+        self.entries.pop((project, kind), None)
+
+
 @dataclass
 class FakePorts:
     """All ports, in memory, with the real launcher, reporter and champions on top."""
@@ -362,9 +393,11 @@ class FakePorts:
     documents: FakeDocuments = field(default_factory=FakeDocuments)
     workflow: FakeWorkflow = field(default_factory=FakeWorkflow)
     registry: FakeRegistry = field(default_factory=FakeRegistry)
+    jobs: FakeJobs = field(default_factory=FakeJobs)
     endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
     predictor: FakePredictor = field(default_factory=FakePredictor)
     notices: FakeNotices = field(default_factory=FakeNotices)
+    schedules: FakeSchedules = field(default_factory=FakeSchedules)
 
     @cached_property
     def launcher(self) -> Launch:

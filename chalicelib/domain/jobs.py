@@ -4,90 +4,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain.places import Names, Place
+from chalicelib.domain.project import LOWER_IS_BETTER, METRICS
 
 IMAGES = {"text_forest": "sklearn", "gradient_boosting": "xgboost"}
 _PROCESSING = "/opt/ml/processing"
-_METRICS = ("accuracy", "macro_f1", "auc", "log_loss", "rmse", "mae", "r2")
+TOLD = ("accuracy", "macro_f1", "auc", "log_loss", "rmse", "mae", "r2")
 """What train.py says of the validation rows, one a line; SageMaker keeps them with the job and in CloudWatch."""
+OURS = ("learner", "project", "run")
+"""Hyperparameters of train.py itself, not of a learner."""
+_MODEL = "model"
+"""The channel an earlier model comes in by, for a learner that goes on from it."""
 _TRAIN_SECONDS, _EVALUATE_SECONDS, _VOLUME_GB = 3600, 3600, 10
 
 
-class Place(Protocol):
-    """Where a stage keeps things (chalicelib.settings.Settings is one)."""
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What one training job fits, and for how many seconds at most; `model` is where it goes on from, if anywhere."""
 
-    @property
-    def stage(self) -> str:
-        """Which copy of the product."""
-
-    @property
-    def bucket(self) -> str:
-        """The stage's bucket."""
-
-    @property
-    def glue_job(self) -> str:
-        """The job that prepares."""
-
-    @property
-    def glue_database(self) -> str:
-        """The catalog."""
-
-    @property
-    def jobs_role_arn(self) -> str:
-        """The role jobs run as."""
-
-    @property
-    def code_prefix(self) -> str:
-        """Where the job code lies."""
-
-    @property
-    def images(self) -> Mapping[str, str]:
-        """Container images by family."""
-
-    @property
-    def instance_type(self) -> str:
-        """For training and evaluation."""
-
-
-class Names:
-    """Every name and S3 address of one run and attempt."""
-
-    def __init__(self, place: Place, project: str, run: str, attempt: int, version: int) -> None:
-        self.place, self.project, self.run, self.attempt, self.version = place, project, run, attempt, version
-        self.root = f"s3://{place.bucket}"
-        self.train_job = f"penstock-{place.stage}-{run}-{attempt}-train"
-        self.evaluate_job = f"penstock-{place.stage}-{run}-{attempt}-eval"
-        self.dataset = f"{self.root}/lake/{project}/prepared/version={version:06d}/"
-        self.models = f"{self.root}/models/{project}/"
-        self.artifact = f"{self.models}{self.train_job}/output/model.tar.gz"
-        self.evaluation = f"{self.root}/runs/{run}/evaluate/"
-
-    def of_run(self, name: str) -> str:
-        """The address of one of the run's own documents."""
-        return f"{self.root}/runs/{self.run}/{name}"
-
-    def code(self, name: str) -> str:
-        """The address of one of the job code's files."""
-        return f"{self.root}/{self.place.code_prefix}/{name}"
-
-    @property
-    def tags(self) -> list[dict[str, str]]:
-        """What cost reports and the clean-up go by."""
-        return [
-            {"Key": "penstock:project", "Value": self.project},
-            {"Key": "penstock:run", "Value": self.run},
-        ]
+    job: str
+    learner: str
+    hyperparameters: Mapping[str, Any]
+    seconds: int = _TRAIN_SECONDS
+    model: str | None = None
 
 
 def claim_document(
     names: Names,
     spec: Mapping[str, Any],
     champion: Mapping[str, Any] | None,
+    learning: Mapping[str, Any],
     *,
     objects: int,
     claimed_now: int,
 ) -> dict[str, Any]:
-    """Everything the later states need, under the key `claim` of the run document."""
+    """Everything the later states need, under the key `claim` of the run document.
+
+    `learning` is what the spec's way to a model asks for: exactly one of `train`, `tune` and `auto`.
+    """
     return {
         "objects": objects,
         "claimed_now": claimed_now,
@@ -103,7 +60,7 @@ def claim_document(
         "probe_uri": f"{names.evaluation}probe.json",
         "champion": dict(champion) if champion else None,
         "prepare": prepare_request(names),
-        "train": train_request(names, spec),
+        **learning,
         "evaluate": evaluate_request(names, spec, champion),
     }
 
@@ -124,41 +81,89 @@ def prepare_request(names: Names) -> dict[str, Any]:
     return {"JobName": names.place.glue_job, "Arguments": arguments}
 
 
-def image_of(place: Place, spec: Mapping[str, Any]) -> str:
-    """The container image of the spec's learner, for training, evaluation and serving alike."""
-    return place.images[IMAGES[spec["learner"]["name"]]]
+def learner_name(spec: Mapping[str, Any]) -> str:
+    """The spec's learner; of `auto` nothing is known before the candidates are ranked."""
+    return str(spec["learner"]["name"])
 
 
-def train_request(names: Names, spec: Mapping[str, Any]) -> dict[str, Any]:
+def image_of(place: Place, learner: str) -> str:
+    """The container image of a learner, for training, evaluation and serving alike."""
+    return place.images[IMAGES.get(learner, "sklearn")]
+
+
+def learner_of(document: Mapping[str, Any]) -> str:
+    """The learner whose model a run goes on with: the one that Rank chose, else the one Claim named."""
+    return str(document["train"].get("learner") or document["claim"]["learner"])
+
+
+def objective(spec: Mapping[str, Any]) -> tuple[str, bool]:
+    """The metric of the validation rows that candidates are compared by, and whether lower is better.
+
+    The spec's own for tuning, else the gate's, else, when train.py does not tell that one, the task's first.
+    """
+    wanted = (spec.get("tune", {}).get("metric"), spec["gate"]["metric"], METRICS[spec["task"]][0])
+    metric = next(one for one in wanted if one in TOLD)
+    return metric, metric in LOWER_IS_BETTER
+
+
+WARM_STARTS = frozenset({"gradient_boosting"})
+"""Learners that can go on from an earlier model of theirs."""
+
+
+def only_fit(names: Names, spec: Mapping[str, Any], champion: Mapping[str, Any] | None) -> Fit:
+    """The one training job of a spec that names its learner; from the released model on, if it says so and they match.
+
+    train.py looks closer, at classes, columns and sides, and begins anew where going on would not be honest.
+    """
+    learner, given = learner_name(spec), spec["learner"]["hyperparameters"]
+    warm = spec["retrain"]["warm_start"] and learner in WARM_STARTS
+    same = champion is not None and champion.get("learner") == learner
+    return Fit(
+        names.train_job,
+        learner,
+        given,
+        model=str(champion["artifact_uri"]) if champion and warm and same else None,
+    )
+
+
+def train_request(names: Names, spec: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
     """sagemaker:CreateTrainingJob in script mode."""
-    channels = ["train", "validation"] if spec["split"]["validation"] else ["train"]
-    data = [_channel(name, f"{names.dataset}{name}/", "application/x-parquet") for name in channels]
     return {
-        "TrainingJobName": names.train_job,
-        "AlgorithmSpecification": {
-            "TrainingImage": image_of(names.place, spec),
-            "TrainingInputMode": "File",
-            "MetricDefinitions": [
-                {"Name": f"validation:{metric}", "Regex": rf"^validation:{metric}=(\S+)"}
-                for metric in _METRICS
-            ],
-        },
-        "RoleArn": names.place.jobs_role_arn,
-        "HyperParameters": hyperparameters(names, spec),
-        "InputDataConfig": [*data, _channel("dataset", f"{names.dataset}dataset.json", "application/json")],
-        "OutputDataConfig": {"S3OutputPath": names.models},
-        "ResourceConfig": _machine(names.place),
-        "StoppingCondition": {"MaxRuntimeInSeconds": _TRAIN_SECONDS},
+        "TrainingJobName": fit.job,
+        "HyperParameters": hyperparameters(names, fit),
+        **definition(names, spec, fit),
         "Tags": names.tags,
     }
 
 
-def hyperparameters(names: Names, spec: Mapping[str, Any]) -> dict[str, str]:
-    """All strings, as the API wants; what script mode itself reads is JSON, as the SageMaker SDK sends it."""
-    given = spec["learner"]["hyperparameters"].items()
+def definition(names: Names, spec: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
+    """What a training job is besides its name and hyperparameters; a tuning job says it of all of its own."""
+    channels = ["train", "validation"] if spec["split"]["validation"] else ["train"]
+    data = [_channel(name, f"{names.dataset}{name}/", "application/x-parquet") for name in channels]
+    data.append(_channel("dataset", f"{names.dataset}dataset.json", "application/json"))
+    if fit.model:
+        data.append(_channel(_MODEL, fit.model, "application/x-tar"))
     return {
-        **{name: value if isinstance(value, str) else json.dumps(value) for name, value in given},
-        "learner": spec["learner"]["name"],
+        "AlgorithmSpecification": {
+            "TrainingImage": image_of(names.place, fit.learner),
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [
+                {"Name": f"validation:{metric}", "Regex": rf"^validation:{metric}=(\S+)"} for metric in TOLD
+            ],
+        },
+        "RoleArn": names.place.jobs_role_arn,
+        "InputDataConfig": data,
+        "OutputDataConfig": {"S3OutputPath": names.models},
+        "ResourceConfig": _machine(names.place),
+        "StoppingCondition": {"MaxRuntimeInSeconds": fit.seconds},
+    }
+
+
+def hyperparameters(names: Names, fit: Fit) -> dict[str, str]:
+    """All strings, as the API wants; what script mode itself reads is JSON, as the SageMaker SDK sends it."""
+    return {
+        **{name: as_text(value) for name, value in fit.hyperparameters.items()},
+        "learner": fit.learner,
         "project": names.project,
         "run": names.run,
         "sagemaker_program": json.dumps("train.py"),
@@ -166,13 +171,32 @@ def hyperparameters(names: Names, spec: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def own_hyperparameters(given: Mapping[str, str]) -> dict[str, str]:
+    """A learner's own of all that a training job was given."""
+    return {
+        name: value
+        for name, value in given.items()
+        if name not in OURS and not name.startswith(("sagemaker_", "_"))
+    }
+
+
+def as_text(value: Any) -> str:
+    """A hyperparameter as the API takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def evaluate_request(
-    names: Names, spec: Mapping[str, Any], champion: Mapping[str, Any] | None
+    names: Names,
+    spec: Mapping[str, Any],
+    champion: Mapping[str, Any] | None,
+    *,
+    learner: str | None = None,
+    artifact: str | None = None,
 ) -> dict[str, Any]:
-    """sagemaker:CreateProcessingJob."""
+    """sagemaker:CreateProcessingJob, for the model of Train, or for the one that Rank chose."""
     inputs = {
         "code": (names.code("source/"), "input/code"),
-        "model": (names.artifact, "model"),
+        "model": (artifact or names.artifact, "model"),
         "test": (f"{names.dataset}test/", "test"),
         "train": (f"{names.dataset}train/", "train"),
         "dataset": (f"{names.dataset}dataset.json", "dataset"),
@@ -182,7 +206,7 @@ def evaluate_request(
     return {
         "ProcessingJobName": names.evaluate_job,
         "AppSpecification": {
-            "ImageUri": image_of(names.place, spec),
+            "ImageUri": image_of(names.place, learner or learner_name(spec)),
             "ContainerEntrypoint": ["python3", f"{_PROCESSING}/input/code/evaluate.py"],
         },
         "RoleArn": names.place.jobs_role_arn,

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.domain.leaderboard import facts
+
 APPROVED, PENDING_APPROVAL = "Approved", "PendingManualApproval"
-_PROPERTY_LIMIT = 256
+_NAME_LIMIT, _PROPERTY_LIMIT, _MOST_PROPERTIES = 128, 256, 50
+"""CreateModelPackage: of CustomerMetadataProperties."""
+_FOREIGN = re.compile(r"[^\w\s.:/=+@-]")
+"""What their values may not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +63,26 @@ def description(run: str, reason: str) -> str:
     return f"run {run}: {reason}"[:1024]
 
 
-def properties(document: Mapping[str, Any]) -> dict[str, str]:
-    """What a person sees beside the model version in the registry."""
-    claim, gate = document["claim"], document["gate"]
+def properties(
+    document: Mapping[str, Any], scorecard: Mapping[str, Any] | None, code_prefix: str, instance_type: str
+) -> dict[str, str]:
+    """What a person sees beside the version in the registry: where it comes from, how good it is, what it cost."""
+    known = facts(document, scorecard, instance_type)
     values = {
         "project": document["project"],
         "run": document["run"],
-        "learner": claim["learner"],
-        "dataset_version": claim["version"],
+        "learner": known["learner"],
+        "dataset_version": document["claim"]["version"],
         "training_job": document["train"]["job"],
-        "gate": gate["reason"],
+        "code": code_prefix,
+        "gate": document["gate"]["reason"],
+        "cost_usd_estimate": known["usd"],
+        **{f"parameter_{name}": value for name, value in known["hyperparameters"].items()},
+        **{f"test_{name}": value for name, value in known["test"].items()},
+        **{f"validation_{name}": value for name, value in known["validation"].items()},
     }
-    return {name: str(value)[:_PROPERTY_LIMIT] for name, value in values.items()}
+    told = [(name[:_NAME_LIMIT], str(value)) for name, value in values.items() if value not in (None, "")]
+    return {name: _FOREIGN.sub(" ", value)[:_PROPERTY_LIMIT] for name, value in told[:_MOST_PROPERTIES]}
 
 
 def container(image: str, artifact: str) -> dict[str, Any]:

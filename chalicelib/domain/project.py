@@ -22,6 +22,8 @@ _SPLIT = {"method": "hash", "test": 0.2, "validation": 0.1, "seed": 42, "group":
 _DRIFT = {"added": "accept", "missing": "refuse", "retyped": "quarantine", "renamed": "refuse"}
 _LEAKS = {"action": "warn", "group": None, "near_duplicates": True}
 _GATE = {"beat_baseline": True, "beat_champion": True}
+_TUNE = {"strategy": "Bayesian", "max_jobs": 10, "parallel": 2, "warm_start": True, "early_stopping": False}
+_AUTO = {"minutes": 60, "usd": 5}
 _RELEASE = {"mode": "realtime", "instance": "ml.m5.large", "approval": "automatic"}
 
 
@@ -60,6 +62,15 @@ def _kind(name: str) -> str:
     return "deletes" if name == "deletes" else "upserts"
 
 
+def schedules(spec: Spec) -> dict[str, str]:
+    """When runs are due besides when files come, by kind: prepare (only if files wait) and retrain (always)."""
+    named = {
+        "prepare": spec.get("schedule", {}).get("prepare"),
+        "retrain": spec.get("retrain", {}).get("schedule"),
+    }
+    return {kind: expression for kind, expression in named.items() if expression}
+
+
 def complete(spec: Spec) -> dict[str, Any]:
     """The spec with every default written out, so that a run's copy says all that was done."""
     task = spec["task"]
@@ -80,6 +91,9 @@ def complete(spec: Spec) -> dict[str, Any]:
         "drift": {**_DRIFT, **spec.get("drift", {})},
         "leaks": {**_LEAKS, **spec.get("leaks", {})},
         "learner": learner,
+        **({"tune": {**_TUNE, **spec["tune"]}} if "tune" in spec else {}),
+        **({"auto": {**_AUTO, **spec.get("auto", {})}} if learner["name"] == "auto" else {}),
+        "retrain": {"warm_start": False, **spec.get("retrain", {})},
         "gate": {"metric": _DEFAULT_METRIC[task], **_GATE, **spec.get("gate", {})},
         "release": {**_RELEASE, **spec.get("release", {})},
     }

@@ -7,11 +7,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.domain.auto import AUTO, auto_request
 from chalicelib.domain.dataset import live, objects_document
-from chalicelib.domain.jobs import Names, claim_document
+from chalicelib.domain.jobs import claim_document, only_fit, train_request
 from chalicelib.domain.ledger import CLAIMED, ObjectRecord, claimed
+from chalicelib.domain.places import Names
 from chalicelib.domain.project import complete
 from chalicelib.domain.run import Lease
+from chalicelib.domain.tuning import parent_of, tune_request
 from chalicelib.errors import LeaseLost, NotFound, NothingWaiting
 from chalicelib.ports import Ports
 
@@ -70,7 +73,28 @@ def _write(lease: Lease, spec: dict[str, Any], records: list[ObjectRecord], port
     names = Names(ports.settings, lease.project, lease.run, lease.attempt, version=lease.number)
     ports.documents.write(names.of_run("objects.json"), objects_document(lease.project, lease.run, records))
     ports.documents.write(names.of_run("project.json"), spec)
-    champion = ports.ledger.champion(lease.project)
-    summary = {"run": champion.run, "artifact_uri": champion.artifact_uri} if champion else None
+    champion = _champion(lease.project, ports)
     now = sum(record.verdict == CLAIMED for record in records)
-    return claim_document(names, spec, summary, objects=len(records), claimed_now=now)
+    learning = _learning(names, spec, champion, ports)
+    return claim_document(names, spec, champion, learning, objects=len(records), claimed_now=now)
+
+
+def _champion(project: str, ports: Ports) -> dict[str, Any] | None:
+    champion = ports.ledger.champion(project)
+    if champion is None:
+        return None
+    made_by = ports.ledger.run(champion.run)
+    learner = made_by.summary.get("learner") if made_by else None
+    return {"run": champion.run, "artifact_uri": champion.artifact_uri, "learner": learner}
+
+
+def _learning(
+    names: Names, spec: dict[str, Any], champion: dict[str, Any] | None, ports: Ports
+) -> dict[str, Any]:
+    """The requests of the spec's way to a model: one training job, a tuning job, or several learners to choose from."""
+    if spec["learner"]["name"] == AUTO:
+        return {"auto": auto_request(names, spec)}
+    if "tune" in spec:
+        parent = parent_of(spec, ports.ledger.runs(names.project))
+        return {"tune": tune_request(names, spec, parent)}
+    return {"train": train_request(names, spec, only_fit(names, spec, champion))}

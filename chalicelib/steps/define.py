@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from chalicelib.domain import auto, tuning
 from chalicelib.domain.ledger import IGNORED, PENDING, Move
-from chalicelib.domain.project import faults, name_fault
+from chalicelib.domain.project import faults, name_fault, schedules
 from chalicelib.errors import BadRequest, Fault
 from chalicelib.ports import Ports
 
@@ -30,13 +31,24 @@ def run(command: Define, ports: Ports) -> dict[str, Any]:
         raise BadRequest(
             "project spec", what, "See errors, correct them all, send it again.", status=422, faults=found
         )
-    created = ports.ledger.project(command.name) is None
+    known = ports.ledger.project(command.name)
+    _schedule(command.name, known or {}, command.spec, ports)
+    created = known is None
     at = ports.clock.now().isoformat()
     ports.ledger.put_project(command.spec, at)
     early = [record for record in ports.ledger.objects(command.name) if record.verdict == IGNORED]
     taken = ports.ledger.move([Move(r, r.becomes(PENDING, at=at)) for r in early])
     started = ports.launcher.when_waiting(command.name)
     return {"project": command.name, "created": created, "taken_up": len(taken), "run": started}
+
+
+def _schedule(name: str, known: Mapping[str, Any], spec: Mapping[str, Any], ports: Ports) -> None:
+    """Before the spec is kept: one with a schedule that AWS refuses is refused, and no removal is forgotten."""
+    wanted = schedules(spec)
+    for kind, expression in wanted.items():
+        ports.schedules.set(name, kind, expression)
+    for kind in set(schedules(known)) - set(wanted):
+        ports.schedules.remove(name, kind)
 
 
 def spec_faults(spec: Any, name: str) -> list[Fault]:
@@ -46,7 +58,7 @@ def spec_faults(spec: Any, name: str) -> list[Fault]:
         return [Fault("project", f"{name!r} is no project name: {wrong_name}")]
     if not isinstance(spec, Mapping):
         return [Fault("", "a project spec is a JSON object")]
-    return _shape_faults(spec) or faults(spec, name=name)
+    return _shape_faults(spec) or [*faults(spec, name=name), *tuning.faults(spec), *auto.faults(spec)]
 
 
 def _shape_faults(spec: Mapping[str, Any]) -> list[Fault]:
@@ -61,6 +73,8 @@ def _shape_faults(spec: Mapping[str, Any]) -> list[Fault]:
 
 
 def _words(error: Any) -> str:
+    if error.validator == "anyOf" and error.absolute_path[0] == "auto":
+        return f"{error.instance!r} is neither a learner's name nor {{name, hyperparameters}}"
     if error.validator == "anyOf":
         return f"{error.instance!r} is neither a column type nor a column's description with a type"
     return str(error.message)

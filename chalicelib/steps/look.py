@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chalicelib.domain.endpoint import endpoint_name
+from chalicelib.domain.leaderboard import ranked
 from chalicelib.domain.ledger import ObjectRecord
 from chalicelib.domain.model_version import group_name
+from chalicelib.domain.project import LOWER_IS_BETTER, complete
 from chalicelib.domain.run import RunRecord
 from chalicelib.domain.upload import NO_PROJECT
 from chalicelib.errors import NotFound
 from chalicelib.ports import Ports
 
 MOST = 500
-"""Uploads a page: with the longest keys and reasons below the 6 MB a Lambda may answer."""
+"""Uploads a page, and runs on the leaderboard: with the longest keys and reasons below the 6 MB a Lambda may answer."""
 
 
 def projects(ports: Ports) -> dict[str, Any]:
@@ -90,13 +92,17 @@ def run(name: str, ports: Ports) -> dict[str, Any]:
 
 
 def models(name: str, ports: Ports) -> dict[str, Any]:
-    """A project's model versions, newest first, and which of them answers."""
-    _spec(name, ports)
+    """The leaderboard: runs by the gate's metric, refused ones too; and the model versions, newest first."""
+    spec = complete(_spec(name, ports))
     champion = ports.ledger.champion(name)
     versions = ports.registry.versions(group_name(ports.settings.stage, name))
     arn = champion.package_arn if champion else None
+    metric = str(spec["gate"]["metric"])
     return {
         "project": name,
+        "metric": metric,
+        "lower_is_better": metric in LOWER_IS_BETTER,
+        "leaderboard": ranked(ports.ledger.runs(name), metric, champion.run if champion else None)[:MOST],
         "models": [{**version, "champion": version["arn"] == arn} for version in versions],
     }
 

@@ -27,7 +27,7 @@ def run(command: Predict, ports: Ports) -> dict[str, Any]:
     asked = question(command.body, command.content_type, command.accept)
     project = command.project or ports.champions.only_project()
     champion = ports.champions.of(project)
-    note(project=project, model=champion.run)
+    note(project=project, model=champion.run, inference_id=command.request_id)
     try:
         answer = ports.predictor.ask(champion.endpoint, asked, command.request_id)
     except NotReady:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.domain.jobs import image_of
+from chalicelib.domain.jobs import image_of, learner_of
 from chalicelib.domain.model_version import (
     APPROVED,
     PENDING_APPROVAL,
@@ -70,11 +70,16 @@ def _request(document: Mapping[str, Any], ports: Ports) -> dict[str, Any]:
         "ClientToken": token(document["run"], artifact),
         "ModelApprovalStatus": PENDING_APPROVAL if manual else APPROVED,
         "InferenceSpecification": {
-            "Containers": [container(image_of(ports.settings, spec), artifact)],
+            "Containers": [container(image_of(ports.settings, learner_of(document)), artifact)],
             "SupportedContentTypes": _CONTENT_TYPES,
             "SupportedResponseMIMETypes": _CONTENT_TYPES,
             "SupportedRealtimeInferenceInstanceTypes": [spec["release"]["instance"]],
         },
         "ModelMetrics": {"ModelQuality": {"Statistics": statistics}},
-        "CustomerMetadataProperties": properties(document),
+        "CustomerMetadataProperties": properties(
+            document,
+            ports.documents.read(document["evaluate"]["scorecard_uri"]),
+            ports.settings.code_prefix,
+            ports.settings.instance_type,
+        ),
     }

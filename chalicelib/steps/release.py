@@ -14,8 +14,9 @@ from typing import Any
 
 from chalicelib.domain import endpoint as endpoints
 from chalicelib.domain.endpoint import Actual, config_name, endpoint_name, plan, wait_seconds
-from chalicelib.domain.jobs import Names, image_of
+from chalicelib.domain.jobs import image_of, learner_of
 from chalicelib.domain.model_version import Champion, container
+from chalicelib.domain.places import Names
 from chalicelib.domain.prediction import JSON, Question, difference
 from chalicelib.errors import JobFailed, PipelineError, ProbeFailed, ReleaseRolledBack
 from chalicelib.observability import note
@@ -80,7 +81,7 @@ def _act(
 
 def _create_config(document: Mapping[str, Any], wanted: str, ports: Ports) -> None:
     spec = _read(document["claim"]["spec_uri"], ports)
-    serving = container(image_of(ports.settings, spec), document["register"]["artifact"])
+    serving = container(image_of(ports.settings, learner_of(document)), document["register"]["artifact"])
     ports.endpoints.prepare(wanted, serving, spec["release"]["instance"], _tags(document, ports))
 
 

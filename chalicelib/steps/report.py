@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from chalicelib.domain import leaderboard
 from chalicelib.domain import run as runs
 from chalicelib.domain.dataset import drift_lines, settlements
 from chalicelib.domain.ledger import PENDING, PREPARED, Move, kept_after_all
@@ -97,7 +98,9 @@ def _record(
         ended_at=known.ended_at or now,
         reason=ended.reason,
         error=ended.error,
-        summary=_summary(command.document, moved) | _drift(prepared, moved),
+        summary=_summary(command.document, moved)
+        | _comparison(command.document, ports)
+        | _drift(prepared, moved),
     )
     ports.ledger.put_run(record)
     return record
@@ -134,6 +137,18 @@ def _summary(document: Mapping[str, Any], moved: list[Move]) -> dict[str, Any]:
         "verdicts": verdicts or None,
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _comparison(document: Mapping[str, Any], ports: Ports) -> dict[str, Any]:
+    """What the leaderboard shows of the run; a scorecard that cannot be read now must not keep the lease."""
+    uri = (document.get("evaluate") or {}).get("scorecard_uri")
+    try:
+        scorecard = ports.documents.read(uri) if uri else None
+    except PipelineError as error:
+        note(scorecard=str(error))
+        scorecard = None
+    found = leaderboard.facts(document, scorecard, ports.settings.instance_type)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _drift(prepared: Mapping[str, Any] | None, moved: list[Move]) -> dict[str, Any]:

@@ -135,6 +135,11 @@ class Runs:
         objects = ((self.prepared(run) if run else None) or {}).get("objects", [])
         return [change for one in objects if one["key"] == key for change in one.get("drift") or []]
 
+    def candidates(self, run: str) -> dict[str, Any] | None:
+        """What the run tried, best first, or None when it trained one model."""
+        body = self._read(f"runs/{run}/candidates.json")
+        return json.loads(body) if body is not None else None
+
     def report(self, run: str, folder: Path) -> Path | None:
         """Fetch the run's report.html into `folder`; None when there is none."""
         return self._fetched(f"runs/{run}/evaluate/report.html", folder / f"{run}.html")

@@ -21,6 +21,8 @@ _MARKS = {
     history.FAILED: "[red]✗[/]",
 }
 
+_SHOWN = 20
+"""Candidates shown of a run; candidates.json has all."""
 _ENDED = {"done", "unchanged", "removed", "failed"}
 
 
@@ -78,15 +80,21 @@ class RunView(Bars):
     """A run's states."""
 
     def __init__(self, console: Console, run: str) -> None:
-        super().__init__(console, history.STATES)
+        super().__init__(console, history.BEFORE)
         self._run = run
+        self._way: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         self._console.print(f"Run {self._run}", markup=False, soft_wrap=True)
         return super().__enter__()
 
     def update(self, shot: Snapshot) -> None:
-        """Show the run as it is now."""
+        """Show the run as it is now. What comes after Prepare is known once the run has taken its way."""
+        taken = {state.name for state in shot.states}
+        if not self._way:
+            self._way = next((way for name, way in history.WAYS.items() if name in taken), ())
+            for name in self._way:
+                self._task(name)
         for state in shot.states:
             waits = (
                 not self._live and state.name == "Release" and not shot.ended
@@ -139,6 +147,9 @@ def ending(console: Console, runs: Runs, last: Snapshot, root: Path) -> dict[str
     console.print(
         f"{last.record['state'].capitalize()}: {last.record['reason'] or ''}", markup=False, soft_wrap=True
     )
+    tried = runs.candidates(run)
+    if tried:
+        console.print(candidates_table(tried))
     card = runs.scorecard(run)
     if card:
         seen = card.get("rows", {}).get("test")
@@ -154,10 +165,26 @@ def ending(console: Console, runs: Runs, last: Snapshot, root: Path) -> dict[str
         "run": run,
         "record": last.record,
         "seconds": timings,
+        "candidates": tried,
         "scorecard": card,
         "report": report,
         "data": data,
     }
+
+
+def candidates_table(tried: dict[str, Any]) -> Table:
+    """What a run tried, best first; of one that failed, the reason."""
+    table = Table()
+    for name in ("", "candidate", f"{tried['metric']}, validation", "seconds", "est. USD"):
+        table.add_column(name, justify="left" if name == "candidate" else "right")
+    table.add_column("parameters, or why it failed", overflow="fold")
+    for one in tried["candidates"][:_SHOWN]:
+        given = ", ".join(f"{name}={value}" for name, value in sorted(one["hyperparameters"].items()))
+        cells = [_figure(one["value"]), f"{one['seconds'] or 0:.0f}", _figure(one["usd"])]
+        table.add_row(str(one["rank"]), one["learner"], *cells, one["reason"] or given)
+    for learner in tried["left_out"]:
+        table.add_row("-", learner, "-", "-", "-", "left out: the budget does not give it a minute")
+    return table
 
 
 def scorecard_table(card: dict[str, Any]) -> Table:

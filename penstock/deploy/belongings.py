@@ -157,12 +157,28 @@ def _of_prefix(service: str, operation: str, items: str, name: str) -> Callable[
     return find
 
 
+def _schedules(target: Target) -> Iterator[str]:
+    """Those of projects: the stack's own, the sweep's, goes with the stack."""
+    prefix = f"{target.prefix}-project-"
+    return _named(target, "scheduler", "list_schedules", "Schedules", "Name", prefix, NamePrefix=prefix)
+
+
 _package_groups = _of_prefix(
     "sagemaker", "list_model_package_groups", "ModelPackageGroupSummaryList", "ModelPackageGroupName"
 )
 # What runs is stopped first, then what serves, then what they were made from; the stack's roles come last of all.
 BEFORE = (
+    Part("schedule", _schedules, _call("scheduler", "delete_schedule", "Name")),
     Part("execution", _running, _stop),
+    Part(
+        "tuning job",  # before its training jobs, which it would start anew
+        _jobs(
+            "list_hyper_parameter_tuning_jobs",
+            "HyperParameterTuningJobSummaries",
+            "HyperParameterTuningJobName",
+        ),
+        _call("sagemaker", "stop_hyper_parameter_tuning_job", "HyperParameterTuningJobName"),
+    ),
     Part(
         "training job",
         _jobs("list_training_jobs", "TrainingJobSummaries", "TrainingJobName"),

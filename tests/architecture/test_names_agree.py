@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from penstock.client.history import STATES
+from penstock.client.history import WAYS
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE: dict[str, Any] = json.loads((ROOT / "statemachine" / "pipeline.asl.json").read_text())
 TASKS = {name: state for name, state in MACHINE["States"].items() if state["Type"] == "Task"}
+MAPS = {name: state for name, state in MACHINE["States"].items() if state["Type"] == "Map"}
 LAMBDAS = sorted(name for name, state in TASKS.items() if state["Resource"].endswith("lambda:invoke"))
 JOBS = sorted(set(TASKS) - set(LAMBDAS))
 # The retries a state may name besides our own errors: what AWS documents for each integration.
@@ -71,8 +72,25 @@ def test_a_lambda_state_has_its_function_module_and_page(state: str) -> None:
 def test_a_job_state_has_its_script_and_page(state: str) -> None:
     """State Train → training/train.py → docs/steps/train.md."""
     word = state.lower()
-    assert (ROOT / "training" / f"{word}.py").is_file()
+    script = (
+        "train" if state == "Tune" else word
+    )  # a tuning job runs the script of the training job many times
+    assert (ROOT / "training" / f"{script}.py").is_file()
     assert (ROOT / "docs" / "steps" / f"{word}.md").is_file()
+
+
+@pytest.mark.parametrize("name", sorted(MAPS))
+def test_a_map_runs_training_jobs_and_sets_aside_what_fails(name: str) -> None:
+    """Its items are tried again and caught as Train is; one that fails ends its item, not the run."""
+    inner = MAPS[name]["ItemProcessor"]["States"]
+    tried = inner[MAPS[name]["ItemProcessor"]["StartAt"]]
+    assert tried["Resource"] == TASKS["Train"]["Resource"]
+    assert tried["Retry"] == TASKS["Train"]["Retry"]
+    (catch,) = tried["Catch"]
+    assert catch["ErrorEquals"] == ["States.ALL"]
+    assert inner[catch["Next"]].get("End")
+    assert MAPS[name]["Catch"] == TASKS["Train"]["Catch"]
+    assert all(state.get("Comment") for state in inner.values())
 
 
 def test_every_function_is_a_step_with_a_page() -> None:
@@ -90,16 +108,23 @@ def test_every_stage_configures_the_same_functions() -> None:
         assert (ROOT / "statemachine" / "parameters" / f"{name}.json").is_file(), name
 
 
-def test_the_command_line_shows_the_states_in_their_order() -> None:
-    """A run that goes well takes them so; what is shown is what is there."""
+@pytest.mark.parametrize("learning", sorted(WAYS))
+def test_the_command_line_shows_the_states_in_their_order(learning: str) -> None:
+    """A run that goes well takes them so, whichever way it comes to a model; what is shown is what is there."""
     order, name = [], MACHINE["StartAt"]
     while name:
         state = MACHINE["States"][name]
-        if state["Type"] == "Task":
+        if name in TASKS or name in MAPS:
             order.append(name)
-        name = _onward(state, order)
-    assert order[: len(STATES)] == list(STATES)
-    assert set(order) == set(TASKS)
+        name = learning if name == "Learn" else _onward(state, order)
+    assert tuple(order) == WAYS[learning]
+
+
+def test_every_task_is_shown_on_some_way() -> None:
+    """None is left out of what the command line shows."""
+    assert {name for way in WAYS.values() for name in way} == set(TASKS) | set(MAPS)
+    choices = MACHINE["States"]["Learn"]
+    assert {choice["Next"] for choice in choices["Choices"]} | {choices["Default"]} == set(WAYS)
 
 
 def _onward(state: dict[str, Any], seen: list[str]) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.s3 import S3Documents
+from chalicelib.adapters.scheduler import EventBridgeSchedules
 from chalicelib.adapters.sns import SnsNotices
 from chalicelib.adapters.ssm import read_parameter
 from chalicelib.adapters.stepfunctions import StepFunctionsWorkflow
@@ -118,3 +119,23 @@ def test_settings_say_everything_that_is_missing_at_once(client: Clients) -> Non
         load({"PENSTOCK_STAGE": "halfway"}, read)
     with pytest.raises(Misconfigured, match="PENSTOCK_STAGE is not set"):
         load({}, read)
+
+
+def test_a_schedule_is_made_changed_left_alone_and_removed(client: Clients) -> None:
+    """Setting it as it is changes nothing, or a rate would begin anew with every PUT of the spec."""
+    scheduler = client("scheduler")
+    role = "arn:aws:iam::000000000000:role/penstock-test-schedule"
+    function = "arn:aws:lambda:us-east-1:000000000000:function:penstock-test-recur"
+    schedules = EventBridgeSchedules(scheduler, "test", function, role)
+    name = "penstock-test-project-churn-retrain"
+    schedules.remove("churn", "retrain")
+    schedules.set("churn", "retrain", "rate(1 day)")
+    made = scheduler.get_schedule(Name=name)
+    assert json.loads(made["Target"]["Input"]) == {"project": "churn", "kind": "retrain"}
+    schedules.set("churn", "retrain", "rate(1 day)")
+    assert scheduler.get_schedule(Name=name)["LastModificationDate"] == made["LastModificationDate"]
+    schedules.set("churn", "retrain", "cron(0 2 * * ? *)")
+    assert scheduler.get_schedule(Name=name)["ScheduleExpression"] == "cron(0 2 * * ? *)"
+    schedules.remove("churn", "retrain")
+    with pytest.raises(scheduler.exceptions.ResourceNotFoundException):
+        scheduler.get_schedule(Name=name)

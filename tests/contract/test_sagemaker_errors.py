@@ -14,6 +14,7 @@ import pytest
 from botocore.config import Config
 
 from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
+from chalicelib.adapters.sagemaker_jobs import SageMakerJobs
 from chalicelib.adapters.sagemaker_runtime import SageMakerPredictor
 from chalicelib.domain.prediction import JSON, Question
 from chalicelib.errors import (
@@ -198,3 +199,59 @@ def test_a_limit_of_the_account_is_told(server: _Server) -> None:
     )
     with pytest.raises(Misconfigured, match=r"ml\.m5\.large"):
         endpoints.create("e1", "c1", [])
+
+
+TRAINED = {
+    "TrainingJobName": "j",
+    "TrainingJobArn": "arn:aws:sagemaker:us-east-1:000000000000:training-job/j",
+    "TrainingJobStatus": "Completed",
+    "SecondaryStatus": "Completed",
+    "ModelArtifacts": {"S3ModelArtifacts": "s3://b/m.tar.gz"},
+    "AlgorithmSpecification": {"TrainingInputMode": "File"},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 90},
+    "HyperParameters": {"learner": "text_forest", "max_depth": "3"},
+    "FinalMetricDataList": [{"MetricName": "validation:auc", "Value": 0.5, "Timestamp": 1}],
+    "BillableTimeInSeconds": 7,
+    "CreationTime": 1,
+}
+
+
+def test_a_training_job_is_a_candidate(server: _Server) -> None:
+    server.document = TRAINED
+    found = SageMakerJobs(a_client(server, "sagemaker")).training("j")
+    assert (found.learner, found.metrics, found.seconds) == ("text_forest", {"auc": 0.5}, 7)
+    assert found.judged_by("auc").usable
+    assert not found.judged_by("rmse").usable
+
+
+def test_a_job_that_ran_out_of_its_time_says_so(server: _Server) -> None:
+    server.document = TRAINED | {"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxRuntimeExceeded"}
+    found = SageMakerJobs(a_client(server, "sagemaker")).training("j").judged_by("auc")
+    assert not found.usable
+    assert "90 seconds that the budget leaves it" in str(found.reason)
+
+
+def test_a_job_that_never_was_is_a_candidate_that_failed(server: _Server) -> None:
+    server.status = 400
+    server.document = {"__type": "ValidationException", "message": "Requested resource not found."}
+    found = SageMakerJobs(a_client(server, "sagemaker")).training("j")
+    assert (found.status, found.reason) == ("Failed", "Requested resource not found.")
+
+
+def test_the_jobs_of_a_tuning_come_with_what_was_tuned(server: _Server) -> None:
+    one = {
+        "TrainingJobName": "j",
+        "TrainingJobArn": "arn:aws:sagemaker:us-east-1:000000000000:training-job/j",
+        "CreationTime": 1,
+        "TrainingStartTime": 10,
+        "TrainingEndTime": 15,
+        "TrainingJobStatus": "Completed",
+        "TunedHyperParameters": {"max_depth": "3"},
+        "FinalHyperParameterTuningJobObjectiveMetric": {"MetricName": "validation:auc", "Value": 0.25},
+    }
+    waiting = {key: one[key] for key in ("TrainingJobName", "TrainingJobArn", "CreationTime")}
+    waiting |= {"TrainingJobStatus": "Stopped", "TunedHyperParameters": {}}
+    server.document = {"TrainingJobSummaries": [one, waiting]}
+    first, second = SageMakerJobs(a_client(server, "sagemaker")).tuned("t", "x")
+    assert (first.value, first.seconds, first.hyperparameters) == (0.25, 5, {"max_depth": "3"})
+    assert not second.usable

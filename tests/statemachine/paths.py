@@ -17,6 +17,20 @@ _CLAIM = {
     "scorecard_uri": "s3://b/runs/r/evaluate/scorecard.json",
     "report_uri": "s3://b/runs/r/evaluate/report.html",
 }
+_ARTIFACT = "s3://b/models/churn/x/output/model.tar.gz"
+_TUNE = "penstock-local-0123456789abcdef"
+_JOBS = [
+    {"TrainingJobName": f"penstock-local-churn-0007-t4k2p9-1-t{n}", "HyperParameters": {"learner": name}}
+    for n, name in enumerate(("gradient_boosting", "text_forest"), start=1)
+]
+
+
+def _asked(**learning: Any) -> dict[str, Any]:
+    """A claim that takes another way to a model than one training job."""
+    rest = {name: value for name, value in _CLAIM.items() if name != "train"}
+    return _returns({**rest, **learning})
+
+
 _TRAINED = {
     "TrainingJobName": "penstock-local-churn-0007-t4k2p9-1-train",
     "ModelArtifacts": {"S3ModelArtifacts": "s3://b/models/churn/x/output/model.tar.gz"},
@@ -42,6 +56,15 @@ _WELL: dict[str, dict[str, Any]] = {
     "Release": _returns({"status": "released", "endpoint": "penstock-local-churn"}),
     "Report": _returns({"outcome": "succeeded", "reason": "released"}),
 }
+_RANKED = _returns(
+    {
+        "rank": {"candidates": 2, "evaluate": {"ProcessingJobName": "of-the-best"}},
+        "train": {"job": "best", "artifact": _ARTIFACT, "seconds": 3, "learner": "text_forest"},
+    }
+)
+_WELL["Rank"] = _RANKED
+_WELL["Tune"] = {"0-99": {"Return": {"HyperParameterTuningJobName": _TUNE}}}
+_WELL["Try"] = {"0-99": {"Return": _TRAINED}}
 _REPORT_FAILED = _returns({"outcome": "failed", "reason": "Train: the container ended with 1"})
 _REPORT_REFUSED = _returns({"outcome": "refused", "reason": "BadUpload: no column named target"})
 
@@ -57,7 +80,8 @@ class Path:
     error: str = ""
 
 
-_ALL = "Claim Prepare Train Evaluate Gate Passed Register Approved Release Released"
+_JUDGED = "Evaluate Gate Passed Register Approved Release Released"
+_ALL = f"Claim Prepare Learn Train {_JUDGED}"
 _UPDATING = {"Return": {"Payload": {"status": "updating", "wait_seconds": 1}}}
 _RELEASED = {"Return": {"Payload": {"status": "released"}}}
 
@@ -84,38 +108,88 @@ PATHS = [
     Path(
         "TrainingFails",
         {"Train": _throws("States.TaskFailed"), "Report": _REPORT_FAILED},
-        "Claim Prepare Train Report Outcome Unfinished",
+        "Claim Prepare Learn Train Report Outcome Unfinished",
         "FAILED",
         "States.TaskFailed",
     ),
     Path(
+        "ModelIsTuned",
+        {"Claim": _asked(tune={"HyperParameterTuningJobName": _TUNE})},
+        f"Claim Prepare Learn Tune Rank {_JUDGED} Report Outcome Done",
+    ),
+    Path(
+        "TuningEndsBadly",
+        {
+            "Claim": _asked(tune={"HyperParameterTuningJobName": _TUNE}),
+            "Tune": _throws("States.TaskFailed"),
+        },
+        f"Claim Prepare Learn Tune Rank {_JUDGED} Report Outcome Done",
+    ),
+    Path(
+        "TuningIsRefused",
+        {
+            "Claim": _asked(tune={"HyperParameterTuningJobName": _TUNE}),
+            "Tune": _throws("SageMaker.ResourceNotFoundException"),
+            "Rank": _throws("JobFailed"),
+            "Report": _REPORT_FAILED,
+        },
+        "Claim Prepare Learn Tune Rank Report Outcome Unfinished",
+        "FAILED",
+        "JobFailed",
+    ),
+    Path(
+        "LearnersAreTried",
+        {"Claim": _asked(auto={"jobs": _JOBS, "left_out": []})},
+        f"Claim Prepare Learn Auto Rank {_JUDGED} Report Outcome Done",
+    ),
+    Path(
+        "EveryLearnerFails",
+        {
+            "Claim": _asked(auto={"jobs": _JOBS, "left_out": []}),
+            "Try": _throws("States.TaskFailed", "x" * 600),
+            "Rank": _throws("JobFailed", "all 2 failed"),
+            "Report": _REPORT_FAILED,
+        },
+        "Claim Prepare Learn Auto Rank Report Outcome Unfinished",
+        "FAILED",
+        "JobFailed",
+    ),
+    Path(
+        "EveryLearnerFailsButRankIsKind",
+        {
+            "Claim": _asked(auto={"jobs": _JOBS, "left_out": []}),
+            "Try": _throws("States.TaskFailed", "x" * 600),
+        },
+        f"Claim Prepare Learn Auto Rank {_JUDGED} Report Outcome Done",
+    ),
+    Path(
         "EvaluationFails",
         {"Evaluate": _throws("States.TaskFailed"), "Report": _REPORT_FAILED},
-        "Claim Prepare Train Evaluate Report Outcome Unfinished",
+        "Claim Prepare Learn Train Evaluate Report Outcome Unfinished",
         "FAILED",
         "States.TaskFailed",
     ),
     Path(
         "ModelIsRefused",
         {"Gate": _returns({"passed": False, "reason": "0.51 < 0.75"}), "Report": _REPORT_REFUSED},
-        "Claim Prepare Train Evaluate Gate Passed Report Outcome Done",
+        "Claim Prepare Learn Train Evaluate Gate Passed Report Outcome Done",
     ),
     Path(
         "PersonMustApprove",
         {"Register": _returns({"approved": False})},
-        "Claim Prepare Train Evaluate Gate Passed Register Approved Report Outcome Done",
+        "Claim Prepare Learn Train Evaluate Gate Passed Register Approved Report Outcome Done",
     ),
     Path(
         "RegisterFails",
         {"Register": _throws("Misconfigured"), "Report": _REPORT_FAILED},
-        "Claim Prepare Train Evaluate Gate Passed Register Report Outcome Unfinished",
+        "Claim Prepare Learn Train Evaluate Gate Passed Register Report Outcome Unfinished",
         "FAILED",
         "Misconfigured",
     ),
     Path(
         "EndpointRollsBack",
         {"Release": _throws("ReleaseRolledBack"), "Report": _REPORT_FAILED},
-        "Claim Prepare Train Evaluate Gate Passed Register Approved Release Report Outcome Unfinished",
+        "Claim Prepare Learn Train Evaluate Gate Passed Register Approved Release Report Outcome Unfinished",
         "FAILED",
         "ReleaseRolledBack",
     ),

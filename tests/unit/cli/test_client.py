@@ -12,7 +12,8 @@ from rich.console import Console
 
 from penstock.client import history, stage, uploads
 from penstock.client.api import Api, Refused
-from penstock.client.view import Bars, Steps, scorecard_table
+from penstock.client.runs import Snapshot
+from penstock.client.view import Bars, RunView, Steps, candidates_table, scorecard_table
 from penstock.errors import PenstockError
 from tests.unit.cli.conftest import FakeApi
 
@@ -33,6 +34,24 @@ def summary(events: list[dict[str, Any]], now: float = 100.0) -> list[tuple[str,
     """Name, status and seconds of each state."""
     at = START + timedelta(seconds=now)
     return [(state.name, state.status, state.seconds(at)) for state in history.states(events)]
+
+
+@pytest.mark.parametrize(("end", "status"), [("MapStateSucceeded", "done"), ("MapStateFailed", "failed")])
+def test_what_happens_in_the_items_of_a_map_belongs_to_the_map(end: str, status: str) -> None:
+    """A learner that fails is set aside: the state that tries them all goes on."""
+    events = [
+        event("MapStateEntered", 0, "Auto"),
+        event("TaskStateEntered", 1, "Try"),
+        event("TaskScheduled", 2),
+        event("TaskFailed", 3),
+        event("TaskStateExited", 4, "Try"),
+        event("PassStateEntered", 4, "Aside"),
+        event("PassStateExited", 4, "Aside"),
+        event(end, 5),
+        event("MapStateExited", 6, "Auto"),
+        event("TaskStateEntered", 6, "Rank"),
+    ]
+    assert summary(events, 8) == [("Auto", status, 6.0), ("Rank", "running", 2.0)]
 
 
 def test_states_with_their_times() -> None:
@@ -257,3 +276,36 @@ def test_a_scorecard_stands_beside_its_baseline() -> None:
     told = text(console)
     for part in ("0.9000", "0.4000", "0.8500", "majority class", "released model"):
         assert part in told
+
+
+def test_a_runs_way_is_shown_once_it_is_taken() -> None:
+    """Nobody is shown Tune as waiting in a run that trains one model."""
+    out = io.StringIO()
+    view = RunView(Console(file=out, force_terminal=False), "churn-0001-x")
+    events = [
+        event("TaskStateEntered", 0, "Tune"),
+        event("TaskSucceeded", 5),
+        event("TaskStateExited", 5, "Tune"),
+    ]
+    shot = Snapshot({"state": "RUNNING"}, history.states(events), "RUNNING", START + timedelta(seconds=9))
+    with view:
+        view.update(shot)
+    assert "Tune" in out.getvalue()
+    assert list(view._tasks) == list(history.WAYS["Tune"])
+
+
+def test_candidates_are_shown_with_why_one_failed_and_what_was_left_out() -> None:
+    tried = {
+        "metric": "auc",
+        "left_out": ["text_forest"],
+        "candidates": [
+            {"rank": 1, "learner": "a", "value": 0.9, "seconds": 3.2, "usd": 0.1, "reason": None,
+             "hyperparameters": {"max_depth": "3"}},
+            {"rank": 2, "learner": "b", "value": None, "seconds": None, "usd": None, "reason": "BadData: no text",
+             "hyperparameters": {}},
+        ],
+    }  # fmt: skip
+    cells = [list(column.cells) for column in candidates_table(tried).columns]
+    assert cells[2] == ["0.9000", "-", "-"]
+    assert cells[5][:2] == ["max_depth=3", "BadData: no text"]
+    assert "left out" in cells[5][2]
