@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 IMAGES = {"text_forest": "sklearn", "gradient_boosting": "xgboost"}
 _PROCESSING = "/opt/ml/processing"
-_METRICS = ("accuracy", "macro_f1", "auc", "log_loss", "rmse", "mae", "r2")
+_METRICS = ("accuracy", "macro_f1", "auc", "log_loss", "f1", "pr_auc", "tpr_at_fpr", "rmse", "mae", "r2")
 """What train.py says of the validation rows, one a line; SageMaker keeps them with the job and in CloudWatch."""
 _TRAIN_SECONDS, _EVALUATE_SECONDS, _VOLUME_GB = 3600, 3600, 10
 
@@ -176,7 +176,10 @@ def evaluate_request(
         "test": (f"{names.dataset}test/", "test"),
         "train": (f"{names.dataset}train/", "train"),
         "dataset": (f"{names.dataset}dataset.json", "dataset"),
+        "spec": (names.of_run("project.json"), "spec"),
     }
+    if spec["split"]["validation"]:
+        inputs["validation"] = (f"{names.dataset}validation/", "validation")
     if champion:
         inputs["champion"] = (str(champion["artifact_uri"]), "champion")
     return {
@@ -192,7 +195,7 @@ def evaluate_request(
             "PENSTOCK_RUN": names.run,
         },
         "ProcessingInputs": [_input(name, *where) for name, where in inputs.items()],
-        "ProcessingOutputConfig": {"Outputs": [_output(names)]},
+        "ProcessingOutputConfig": {"Outputs": _outputs(names)},
         "ProcessingResources": {"ClusterConfig": _machine(names.place)},
         "StoppingCondition": {"MaxRuntimeInSeconds": _EVALUATE_SECONDS},
         "Tags": names.tags,
@@ -220,9 +223,21 @@ def _input(name: str, uri: str, path: str) -> dict[str, Any]:
     return {"InputName": name, "S3Input": source}
 
 
-def _output(names: Names) -> dict[str, Any]:
-    target = {"S3Uri": names.evaluation, "LocalPath": f"{_PROCESSING}/output", "S3UploadMode": "EndOfJob"}
-    return {"OutputName": "evaluate", "S3Output": target}
+def _outputs(names: Names) -> list[dict[str, Any]]:
+    """The judgement for people and the machine, and its figures and predictions as tables of the lake."""
+    lake, version = f"{names.root}/lake/{names.project}/", f"version={names.version:06d}/"
+    places = {
+        "evaluate": (names.evaluation, "output"),
+        "scorecards": (f"{lake}scorecards/{version}", "scorecards"),
+        "predictions": (f"{lake}predictions/{version}", "predictions"),
+    }
+    return [
+        {
+            "OutputName": name,
+            "S3Output": {"S3Uri": uri, "LocalPath": f"{_PROCESSING}/{path}", "S3UploadMode": "EndOfJob"},
+        }
+        for name, (uri, path) in places.items()
+    ]
 
 
 def _machine(place: Place) -> dict[str, Any]:
