@@ -29,10 +29,10 @@ def judge(scorecard: Mapping[str, Any], gate: Mapping[str, Any], *, champion: bo
     """
     metric, figures = str(gate["metric"]), judged_by(scorecard)
     if figures["metrics"] is None:
-        words = (
+        said = (
             f"there is no leak-free {metric}: {figures['note']} Split by what belongs together (split.group)"
         )
-        return Verdict(False, words, metric, None)
+        return Verdict(False, said, metric, None)
     value = figures["metrics"].get(metric)
     if value is None:
         known = ", ".join(sorted(figures["metrics"]))
@@ -43,9 +43,9 @@ def judge(scorecard: Mapping[str, Any], gate: Mapping[str, Any], *, champion: bo
     hurdles.append(_champion(scorecard, gate, metric, exists=champion))
     told = [hurdle for hurdle in hurdles if hurdle is not None]
     failed = [words for ok, words in told if not ok]
-    words = failed or [words for _, words in told] or ["met no hurdle: none is set"]
+    every = failed or [words for _, words in told] or ["met no hurdle: none is set"]
     return Verdict(
-        not failed, f"{metric} {_by(scorecard)}{value:.4g} " + "; ".join(words), metric, float(value)
+        not failed, f"{metric} {_by(scorecard)}{value:.4g} " + "; ".join(every), metric, float(value)
     )
 
 

@@ -2,9 +2,10 @@
 
 `<project>_prepared` shows the current dataset version, `<project>_versions` every version there is, and
 `<project>_quarantine` the refused rows of every version; `<project>_scorecards` and `<project>_predictions` show what
-Evaluate writes of the models of every version (judge/lake.py), and are empty until it has. Their partitions are projected: Athena computes where they
-lie, so a new version is one change of each table, and the change of `_prepared` comes last: until then everybody reads
-the old version, whole.
+Evaluate writes of the models of every version (judge/lake.py), and are empty until it has.
+
+Their partitions are projected: Athena computes where they lie, so a new version is one change of each table, and the
+change of `_prepared` comes last: until then everybody reads the old version, whole.
 """
 
 from __future__ import annotations
@@ -121,8 +122,14 @@ def _judged(document: Mapping[str, Any], lake: str) -> Iterator[dict[str, Any]]:
         ("score", "double"), ("positive", "double"),
     )  # fmt: skip
     said = {
-        "scorecards": (f"Figures of the models of {project}, a metric a row, by dataset version", _SCORECARDS),
-        "predictions": (f"What the models of {project} said of their test rows, by dataset version", predictions),
+        "scorecards": (
+            f"Figures of the models of {project}, a metric a row, by dataset version",
+            _SCORECARDS,
+        ),
+        "predictions": (
+            f"What the models of {project} said of their test rows, by dataset version",
+            predictions,
+        ),
     }
     for kind, (words, columns) in said.items():
         where = f"{lake}{kind}/version={{version}}/"

@@ -16,7 +16,7 @@ DIGITS = 6
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows to judge by: their answers, the model's scores, the answers it learned from, the champion's scores if any."""
+    """Rows to judge by: answers, the model's scores, the answers it learned from, the champion's scores if any."""
 
     answers: Array
     scores: Array
@@ -97,8 +97,8 @@ def _blind_costs(sample: Sample, rules: Rules) -> Array | None:
     if rule.costs is None or sample.classes != 2:
         return None
     known, asked = sample.learned == rule.positive, sample.answers == rule.positive
-    said = min((False, True), key=lambda one: float(rule.costs.of(known, np.full(len(known), one)).mean()))
-    return rule.costs.of(asked, np.full(len(asked), said))
+    means = [float(rule.costs.of(known, np.full(len(known), said)).mean()) for said in (False, True)]
+    return rule.costs.of(asked, np.full(len(asked), means[1] < means[0]))
 
 
 def _replicates(sample: Sample, rules: Rules) -> dict[str, dict[str, Array]]:
@@ -136,7 +136,7 @@ def _comparison(
     metric = main_metric(rules, {name: own[name] for name in own if name in other})
     difference = own[metric] - other[metric]
     moved = drawn["model"][metric] - drawn[whom][metric]
-    ends = resample.interval(moved, rules.confidence) or {"low": None, "high": None}
+    ends = resample.ends(moved, rules.confidence)
     p_value = paired.bootstrap(drawn["model"][metric], drawn[whom][metric])
     won = difference < 0 if metric in metrics.LOWER_IS_BETTER else difference > 0
     return {

@@ -59,7 +59,9 @@ def outcome(kin: Kin | None, sample: Sample, grouped: bool, refit: Refit) -> Out
     found, why = refit("grouped")
     if found is None:
         return Outcome(GROUPED_REFIT, kin, None, sample, f"{seen} The others are too few, and {why}.")
-    note = f"{seen} The others are too few to judge by, so the learner was fitted anew on a split that keeps kin together."
+    note = (
+        f"{seen} The others are too few to judge by, so the learner was fitted anew on a split by {kin.by}."
+    )
     return Outcome(GROUPED_REFIT, kin, _sample(found), sample, note)
 
 

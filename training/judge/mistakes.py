@@ -1,4 +1,4 @@
-"""The rows a model is most sure of and wrong about, and those a regression misses by most. A person learns from these."""
+"""The rows a model is most sure of and wrong about, and those a regression misses by most. People learn from them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

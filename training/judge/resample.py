@@ -57,6 +57,11 @@ def interval(values: Array, confidence: float) -> dict[str, float] | None:
     return {"low": float(low), "high": float(high)}
 
 
+def ends(values: Array, confidence: float) -> dict[str, float | None]:
+    """Return the percentile interval, its ends None if the figure is hardly ever defined."""
+    return {"low": None, "high": None, **(interval(values, confidence) or {})}
+
+
 def classification(answers: Array, scores: Array, rule: Rule) -> Family:
     """Return the figures of metrics.classification as functions of weights."""
     said = metrics.labels(scores, rule)
@@ -172,7 +177,8 @@ def _ranked(positive: Array, score: Array, most: float) -> Family:
 
 def _over(above: Array, below: Array) -> Array:
     """Return the quotient, NaN where it is not defined."""
-    return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
+    found: Array = np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
+    return found
 
 
 def _together(*families: Family) -> Family:

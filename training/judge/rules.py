@@ -6,7 +6,7 @@ from typing import Any
 
 from learners.errors import BadData
 
-from judge.metrics import Costs, Rule
+from judge.metrics import PLAIN, Costs, Rule
 
 CHEAPEST, BEST_F1 = "cheapest", "best_f1"
 _GATE = {
@@ -17,9 +17,9 @@ _GATE = {
 
 @dataclass(frozen=True)
 class Rules:
-    """The spec's wishes. `cutoff` is a number, a way to choose it on the validation rows, or None: the likelier class."""
+    """The spec's wishes. `cutoff`: a number, a way to choose it on the validation rows, or None, the likelier class."""
 
-    rule: Rule = Rule()
+    rule: Rule = PLAIN
     cutoff: float | str | None = None
     slices: tuple[str, ...] | None = None
     bootstrap: int = 1000

@@ -120,7 +120,7 @@ def _settings(evidence: Evidence) -> dict[str, Any]:
 
 
 def _of_scores(evidence: Evidence) -> dict[str, Any]:
-    """What only probabilities have: calibration and histogram; of two classes also the threshold table and crosstabs."""
+    """What only probabilities have: calibration, histogram; of two classes also threshold table and crosstabs."""
     sample, rule = evidence.sample, evidence.rules.rule
     if not sample.classes:
         return {"calibration": None, "histogram": None, "thresholds": None, "operating_points": None}

@@ -1,5 +1,6 @@
 """Where is the model worse than on the whole? The figure of every value of a category that has rows enough."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -28,15 +29,19 @@ def slices(
     whole = _measure(answers, scores, rules)
     metric = rules.metric if rules.metric in whole else ("accuracy" if scores.ndim > 1 else "mae")
     sign = 1 if metric in metrics.LOWER_IS_BETTER else -1
-    found = []
+    found: list[dict[str, Any]] = []
     for name in [name for name in names if name in columns][:MOST_COLUMNS]:
         for value, rows in _parts(columns[name]):
             made = _slice(answers[rows], scores[rows], rules, metric)
             if made is not None:
-                best = made["low" if sign == 1 else "high"]
-                worse = best is not None and sign * best > sign * whole[metric]
+                worse = _worse(made, sign, whole[metric])
                 found.append({"column": name, "slice": value, "rows": len(rows), **made, "worse": worse})
-    return metric, sorted(found, key=lambda row: -sign * row["value"])[:MOST_SHOWN]
+    return metric, sorted(found, key=lambda row: -sign * float(row["value"]))[:MOST_SHOWN]
+
+
+def _worse(made: Mapping[str, float | None], sign: int, whole: float) -> bool:
+    best = made["low" if sign == 1 else "high"]
+    return best is not None and sign * best > sign * whole
 
 
 def _measure(answers: Array, scores: Array, rules: Rules) -> dict[str, float]:
@@ -54,8 +59,7 @@ def _slice(answers: Array, scores: Array, rules: Rules, metric: str) -> dict[str
     else:
         family = resample.classification(answers, scores, rules.rule)
     drawn = resample.replicates({"it": family}, len(answers), resample.times(_RESAMPLES, len(answers)))
-    ends = resample.interval(drawn["it"][metric], rules.confidence) or {"low": None, "high": None}
-    return {"value": value, **ends}
+    return {"value": value, **resample.ends(drawn["it"][metric], rules.confidence)}
 
 
 def _parts(values: Any) -> Iterator[tuple[str, Array]]:
@@ -79,7 +83,7 @@ def _quarters(values: Array) -> list[str | None]:
     ends = [f"{edge:g}" for edge in edges]
     names = [
         f"up to {ends[0]}",
-        *(f"{a} to {b}" for a, b in zip(ends, ends[1:], strict=False)),
+        *(f"{a} to {b}" for a, b in itertools.pairwise(ends)),
         f"above {ends[-1]}",
     ]
     places = np.searchsorted(edges, values, side="left")

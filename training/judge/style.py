@@ -19,6 +19,12 @@ font-size:.85rem;font-weight:600;margin:0 .4rem .3rem 0}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.9rem 1rem}
 .tile h3{margin:0;font-size:.85rem;font-weight:500;color:var(--muted)}
 .tile .value{font-size:1.9rem;font-weight:650;font-variant-numeric:tabular-nums;line-height:1.25}
+.tile .ends{margin:0;font-size:.78rem;color:var(--muted);font-variant-numeric:tabular-nums;min-height:1.2em}
+.purpose{border:1px solid var(--line);border-radius:10px;padding:.8rem 1rem;margin-top:1.2rem}
+.purpose dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem;margin:0}
+.purpose dt{color:var(--muted);white-space:nowrap}.purpose dd{margin:0;overflow-wrap:anywhere}
+@media(max-width:480px){.purpose dl{grid-template-columns:1fr;gap:0}.purpose dd{margin-bottom:.5rem}}
+ul.plain{padding-left:1.2rem;margin:.2rem 0}
 .tile dl{display:grid;grid-template-columns:1fr auto;margin:.3rem 0 0;font-size:.85rem;color:var(--muted)}
 .tile dd{margin:0;font-variant-numeric:tabular-nums;text-align:right}
 .tile .won{color:var(--good)}.tile .lost{color:var(--bad)}
