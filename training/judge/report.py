@@ -68,13 +68,16 @@ def verdict(card: Mapping[str, Any]) -> str:
     if not asked:
         return f"{metric} {number(own)}; the gate asks nothing"
     failed = [one for one in asked if not one.met]
-    told = "; ".join(f"{'' if one.met else 'not '}{one.asked} {number(one.limit)}" for one in failed or asked)
+    told = "; ".join(
+        f"{'' if one.met else 'not '}{one.asked} {number(one.limit)}" for one in failed or asked[:1]
+    )
     return f"{'Not good enough' if failed else 'Good enough'}: {metric} is {number(own)}, {told}"
 
 
 def _header(card: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     where = f"{card['project']} · run {card['run']} · {card['learner']} · dataset version {about['dataset']['version']}"
-    return f"<header><p>{escape(where)}</p><h1>{escape(verdict(card))}</h1><p class=lead>{escape(headline(card))}.</p>{_badges(card)}</header>"
+    said = f"<h1>{escape(verdict(card))}</h1><p class=lead>{escape(headline(card))}.</p>"
+    return f"<header><p>{escape(where)}</p>{said}{_badges(card)}</header>"
 
 
 def _badges(card: Mapping[str, Any]) -> str:
@@ -82,19 +85,9 @@ def _badges(card: Mapping[str, Any]) -> str:
     if own is None:
         return _badge(False, f"No {named(metric, card)} to judge by")
     asked = hurdles.hurdles(card)
-    verdict = (
-        ""
-        if not asked
-        else _badge(hurdles.passed(card), "good enough" if hurdles.passed(card) else "not good enough")
+    return "".join(
+        _badge(one.met, f"{'' if one.met else 'not '}{one.asked} {number(one.limit)}") for one in asked
     )
-    told = (
-        _badge(
-            one.met,
-            f"{named(metric, card)} {number(own)} is {'' if one.met else 'not '}{one.asked} {number(one.limit)}",
-        )
-        for one in asked
-    )
-    return verdict + "".join(told)
 
 
 def _badge(good: bool, words: str) -> str:

@@ -9,7 +9,7 @@ CSS = """
 body{margin:0;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:1080px;margin:0 auto;padding:2rem 1.25rem 4rem}
-header p{color:var(--muted);margin:0}
+header p{color:var(--muted);margin:0}header .lead{margin:0 0 .6rem;font-size:1.05rem;color:var(--ink)}
 h1{font-size:clamp(1.35rem,3.2vw,1.9rem);line-height:1.2;margin:.3rem 0 .6rem;text-wrap:balance}
 h2{font-size:1.15rem;margin:2.6rem 0 .8rem}
 .badge{display:inline-block;padding:.15rem .7rem;border-radius:99px;
