@@ -27,6 +27,7 @@ WORDS = (
     "replay",
     "runs",
     "sql",
+    "cost",
     "predict",
     "sweep",
 )

@@ -95,7 +95,8 @@ def model(answer: Any, classes: list[str] | None) -> Any:
 class Two:
     """Two rows."""
 
-    columns: dict[str, Any] = {}
+    def __init__(self) -> None:
+        self.columns: dict[str, Any] = {}
 
     def __len__(self) -> int:
         return 2

@@ -101,6 +101,7 @@ def main() -> None:
 def _fit(request: Mapping[str, Any]) -> Judged:
     import learners  # noqa: PLC0415 - after ensure_requirements
     import tables  # noqa: PLC0415
+    from learners.errors import BadData  # noqa: PLC0415
     from learners.problem import Problem, Rows, rows_of  # noqa: PLC0415
 
     places = request["places"]
@@ -123,6 +124,8 @@ def _fit(request: Mapping[str, Any]) -> Judged:
         train, validation, held = (
             Rows(*taken(pool, dealt[name])) for name in ("train", "validation", "test")
         )
+        if not len(train) or not len(held):
+            raise BadData("so many rows belong together that no split parts them")
         problem = Problem(dataset, train, validation if len(validation) else None)
         model = learner.fit(problem, given, _silent, _threads())
         model = learner.finish(model, problem, given, _silent, _threads())
