@@ -14,7 +14,7 @@ COSTS = {"fp": 100, "fn": 500}
 
 def said(**changes: Any) -> dict[str, str]:
     spec = {**builders.a_spec(), **changes}
-    return {fault[0]: fault[1] for fault in faults(spec, name=spec["project"])}
+    return {fault["where"]: fault["problem"] for fault in faults(spec, name=spec["project"])}
 
 
 @pytest.mark.parametrize(
