@@ -174,6 +174,23 @@ def test_the_interval_of_accuracy_is_the_binomial_one() -> None:
     assert drawn["auc"].std() == pytest.approx(_hanley(answers, scores), rel=0.15)
 
 
+@given(st.integers(0, 40), st.integers(0, 40), st.sampled_from([0.9, 0.95]))
+def test_shares_have_the_score_interval(hits: int, misses: int, confidence: float) -> None:
+    rows = hits + misses
+    if rows:
+        found = resample.wilson(hits / rows, rows, confidence)
+        expected = stats.binomtest(hits, rows).proportion_ci(confidence, method="wilson")
+        assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_thirteen_of_thirteen_is_not_certain() -> None:
+    answers = np.array([1] * 13 + [0] * 400)
+    perfect = Sample(answers, np.eye(2)[answers] * 0.8 + 0.1, answers)
+    ends = figures.document(perfect, rules.read({}, ["a", "b"]))["intervals"]
+    assert ends["tpr_at_fpr"]["low"] < 0.8
+    assert "f1" not in ends
+
+
 def _hanley(answers: Any, scores: Any) -> float:
     """DeLong's standard error, by its definition."""
     ones, zeros = scores[answers == 1, 1], scores[answers == 0, 1]

@@ -86,7 +86,7 @@ def test_names_the_champion_it_does_not_beat() -> None:
     document["settings"] = {**document["settings"], "gate": {"metric": "macro_f1", "beat_champion": True}}
     page = report.page(document, [], about("binary"))
     assert "Not good enough: Macro F1 is" in page
-    assert "not better than the released model 1.0000" in page
+    assert "asked for: better than the released model 1.0000" in page
     assert "<dt>champion</dt>" in page
 
 

@@ -41,7 +41,7 @@ def document(sample: Sample, rules: Rules) -> dict[str, Any]:
     if sample.champion is not None:
         others["champion"] = measure(sample.answers, sample.champion, rules)
     drawn = _replicates(sample, rules)
-    ends = {name: resample.interval(values, rules.confidence) for name, values in drawn["model"].items()}
+    ends = {name: _interval(name, values, own, sample, rules) for name, values in drawn["model"].items()}
     return {
         "metrics": rounded(own),
         "baseline": {"name": "majority class" if sample.classes else "mean", "metrics": rounded(blind)},
@@ -65,6 +65,22 @@ def baseline(sample: Sample, rules: Rules) -> dict[str, float]:
     found = measure(sample.answers, _blind(sample), _uncut(rules))
     costs = _blind_costs(sample, rules)
     return found if costs is None else {**found, "cost": float(costs.mean())}
+
+
+def _interval(
+    name: str, values: Array, own: Mapping[str, float], sample: Sample, rules: Rules
+) -> dict[str, float] | None:
+    """Return a figure's interval. Where no resample differs from any other, resampling knows nothing: a share of rows
+    then has Wilson's interval, and anything else none.
+    """
+    found = resample.interval(values, rules.confidence)
+    if found is None or name not in own or found["low"] < found["high"]:
+        return found
+    shares = {
+        "accuracy": len(sample.answers),
+        "tpr_at_fpr": int(np.sum(sample.answers == rules.rule.positive)),
+    }
+    return resample.wilson(own[name], shares[name], rules.confidence) if name in shares else None
 
 
 def main_metric(rules: Rules, own: Mapping[str, float]) -> str:

@@ -68,10 +68,8 @@ def verdict(card: Mapping[str, Any]) -> str:
     if not asked:
         return f"{metric} {number(own)}; the gate asks nothing"
     failed = [one for one in asked if not one.met]
-    told = "; ".join(
-        f"{'' if one.met else 'not '}{one.asked} {number(one.limit)}" for one in failed or asked[:1]
-    )
-    return f"{'Not good enough' if failed else 'Good enough'}: {metric} is {number(own)}, {told}"
+    told = "; ".join(f"{one.asked} {number(one.limit)}" for one in failed or asked[:1])
+    return f"{'Not good enough' if failed else 'Good enough'}: {metric} is {number(own)}; asked for: {told}"
 
 
 def _header(card: Mapping[str, Any], about: Mapping[str, Any]) -> str:
