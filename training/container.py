@@ -69,7 +69,11 @@ class Container:
     @property
     def output_dir(self) -> Path:
         """Return the directory a processing job's results are uploaded from, made if need be."""
-        return _made(self.base / "processing/output")
+        return self.output("output")
+
+    def output(self, name: str) -> Path:
+        """Return a directory of its own that a processing job's results are uploaded from, made if need be."""
+        return _made(self.base / "processing" / name)
 
     @property
     def project(self) -> str:

@@ -1,6 +1,7 @@
 """Judges a model on rows it has not seen: SageMaker processing. Writes scorecard.json, report.html, plots, probe.json.
 
-Inputs below /opt/ml/processing: model/ and champion/ (model.tar.gz), test/ and train/ (Parquet), dataset/.
+Inputs below /opt/ml/processing: model/ and champion/ (model.tar.gz), test/, train/ and validation/ (Parquet), dataset/,
+spec/. It leaves its figures and predictions as tables, too (scorecards/, predictions/).
 Exit 1 and the exit message say what is wrong.
 """
 
@@ -38,18 +39,24 @@ def main() -> None:
 
 def evaluate(container: Container, scratch: Path) -> None:
     """Score, judge, draw and write; raise BadData."""
-    from judge import plots, report, scorecard  # noqa: PLC0415
+    from judge import lake, plots, report, scorecard  # noqa: PLC0415
 
     started = time.perf_counter()
     model, evidence = _gather(container, scratch)
     card = scorecard.scorecard(evidence, container.project, container.run)
-    figures = plots.draw(card, evidence.test_answers, evidence.scores, evidence.train_answers)
+    figures = plots.draw(card, evidence.sample.answers, evidence.sample.scores, evidence.sample.learned)
     card["plots"] = [f"{figure.name}.png" for figure in figures]
     out = container.output_dir
     for figure in figures:
         (out / f"{figure.name}.png").write_bytes(figure.light)
-    _write(out / "probe.json", _probe(model, evidence.test, len(evidence.test_answers)))
+    _write(out / "probe.json", _probe(model, evidence.test, len(evidence.sample.answers)))
     (out / "report.html").write_text(report.page(card, figures, evidence.manifest), encoding="utf-8")
+    name = f"{card['run'] or 'run'}.parquet"
+    lake.scorecards(container.output("scorecards") / name, card)
+    lake.predictions(
+        container.output("predictions") / name, card["run"], evidence.test.get("_row"),
+        evidence.sample.answers, evidence.sample.scores, evidence.classes, evidence.rules,
+    )  # fmt: skip
     _write(out / "scorecard.json", card)  # last: whoever finds it finds all
     _say(card, report.headline(card))
     _put_metrics(container, card)
@@ -58,27 +65,56 @@ def evaluate(container: Container, scratch: Path) -> None:
 
 def _gather(container: Container, scratch: Path) -> tuple[Any, Any]:
     """Return the loaded model and the evidence about it; raise BadData if an input is missing."""
-    import tables  # noqa: PLC0415
+    from judge import inquiry, rules  # noqa: PLC0415
+    from judge.figures import Sample  # noqa: PLC0415
     from judge.scorecard import Evidence  # noqa: PLC0415
-    from learners.problem import rows_of  # noqa: PLC0415
 
     model = _load(_input(container, "model"), scratch / "model")
-    dataset = tables.read_dataset(_input(container, "dataset"))
-    train, test = (rows_of(dataset, tables.read(_input(container, name)), name) for name in ("train", "test"))
+    asked = _asked(container, model)
+    dataset, train, test = asked.dataset, asked.train, asked.test
     _check_same(model, dataset, len(test))
-    champion, notes = _champion(container, scratch, test, model)
+    scores = inquiry.scored(model, test, "model")
+    wanted, notes = asked.cutoff(rules.read(_spec(container), model.classes))
+    champion, more = _champion(container, scratch, test, model)
+    sample = Sample(test.target, scores, train.target, champion)
+    named = {column.name: column for column in dataset.columns if column.name != dataset.target}
     evidence = Evidence(
         manifest=model.manifest,
-        columns=[column.name for column in dataset.columns if column.name != dataset.target],
+        columns=list(named),
+        categories=[name for name, column in named.items() if column.role == "category"],
         train=train.columns,
         test=test.columns,
-        train_answers=train.target,
-        test_answers=test.target,
-        scores=model.model.predict(test.columns, len(test)),
-        champion_scores=champion,
-        notes=notes,
+        sample=sample,
+        rules=wanted,
+        leak_free=asked.leak_free(wanted, sample),
+        permutation=asked.permutation(wanted, sample),
+        notes=[*notes, *more],
     )
     return model, evidence
+
+
+def _asked(container: Container, model: Any) -> Any:
+    """Return the model with its rows; validation rows only if the job was given them."""
+    import tables  # noqa: PLC0415
+    from judge.inquiry import Inquiry  # noqa: PLC0415
+    from learners.problem import rows_of  # noqa: PLC0415
+
+    dataset = tables.read_dataset(_input(container, "dataset"))
+    places = {name: _input(container, name) for name in ("train", "test", "dataset")}
+    validation = container.processing("validation")
+    if validation is not None and any(validation.rglob("*.parquet")):
+        places["validation"] = validation
+    rows = {name: rows_of(dataset, tables.read(places[name]), name) for name in places if name != "dataset"}
+    paths = {name: str(place) for name, place in places.items()}
+    return Inquiry(model, dataset, rows["train"], rows.get("validation"), rows["test"], paths)
+
+
+def _spec(container: Container) -> dict[str, Any]:
+    """Return the run's copy of the project's spec, an empty one if the job was not given it."""
+    place = container.processing("spec")
+    found = sorted(place.rglob("*.json")) if place is not None else []
+    document: dict[str, Any] = json.loads(found[0].read_text(encoding="utf-8")) if found else {}
+    return document
 
 
 def _input(container: Container, name: str) -> Path:
@@ -132,8 +168,10 @@ def _champion(container: Container, scratch: Path, test: Any, model: Any) -> tup
     from learners.errors import BadData  # noqa: PLC0415
 
     try:
+        from judge import inquiry  # noqa: PLC0415
+
         champion = _load(place, scratch / "champion")
-        scores = champion.model.predict(test.columns, len(test))
+        scores = inquiry.scored(champion, test, "champion")
         return _aligned(scores, champion.classes, model.classes), []
     except BadData as error:
         return None, [f"The champion could not be scored on these rows: {error}"]
@@ -184,6 +222,10 @@ def _say(card: Mapping[str, Any], headline: str) -> None:
     print(headline, flush=True)
     for name, value in card["metrics"].items():
         print(f"test:{name}={value:.6f}", flush=True)
+    for name, value in ((card["leak_free"] or {}).get("metrics") or {}).items():
+        print(f"leak_free:{name}={value:.6f}", flush=True)
+    for name, value in ((card["leak_free"] or {}).get("random") or {}).items():
+        print(f"random:{name}={value:.6f}", flush=True)
     for warning in card["warnings"]:
         print(f"warning: {warning}", flush=True)
 
@@ -196,10 +238,11 @@ def _put_metrics(container: Container, card: Mapping[str, Any]) -> None:
         {"Name": "Project", "Value": card["project"]},
         {"Name": "Stage", "Value": container.stage or "unknown"},
     ]
-    data = [
-        {"MetricName": name, "Dimensions": dimensions, "Value": value}
-        for name, value in card["metrics"].items()
-    ]
+    told = {**card["metrics"]}
+    told |= {
+        f"leak_free_{name}": value for name, value in ((card["leak_free"] or {}).get("metrics") or {}).items()
+    }
+    data = [{"MetricName": name, "Dimensions": dimensions, "Value": value} for name, value in told.items()]
     try:
         import boto3  # noqa: PLC0415 - only where it can be used
         from botocore.config import Config  # noqa: PLC0415

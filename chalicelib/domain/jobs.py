@@ -12,7 +12,7 @@ from chalicelib.domain.project import LOWER_IS_BETTER, METRICS
 
 IMAGES = {"text_forest": "sklearn", "gradient_boosting": "xgboost"}
 _PROCESSING = "/opt/ml/processing"
-TOLD = ("accuracy", "macro_f1", "auc", "log_loss", "rmse", "mae", "r2")
+TOLD = ("accuracy", "macro_f1", "auc", "log_loss", "f1", "pr_auc", "tpr_at_fpr", "rmse", "mae", "r2")
 """What train.py says of the validation rows, one a line; SageMaker keeps them with the job and in CloudWatch."""
 OURS = ("learner", "project", "run")
 """Hyperparameters of train.py itself, not of a learner."""
@@ -200,7 +200,10 @@ def evaluate_request(
         "test": (f"{names.dataset}test/", "test"),
         "train": (f"{names.dataset}train/", "train"),
         "dataset": (f"{names.dataset}dataset.json", "dataset"),
+        "spec": (names.of_run("project.json"), "spec"),
     }
+    if spec["split"]["validation"]:
+        inputs["validation"] = (f"{names.dataset}validation/", "validation")
     if champion:
         inputs["champion"] = (str(champion["artifact_uri"]), "champion")
     return {
@@ -216,7 +219,7 @@ def evaluate_request(
             "PENSTOCK_RUN": names.run,
         },
         "ProcessingInputs": [_input(name, *where) for name, where in inputs.items()],
-        "ProcessingOutputConfig": {"Outputs": [_output(names)]},
+        "ProcessingOutputConfig": {"Outputs": _outputs(names)},
         "ProcessingResources": {"ClusterConfig": _machine(names.place)},
         "StoppingCondition": {"MaxRuntimeInSeconds": _EVALUATE_SECONDS},
         "Tags": names.tags,
@@ -244,9 +247,21 @@ def _input(name: str, uri: str, path: str) -> dict[str, Any]:
     return {"InputName": name, "S3Input": source}
 
 
-def _output(names: Names) -> dict[str, Any]:
-    target = {"S3Uri": names.evaluation, "LocalPath": f"{_PROCESSING}/output", "S3UploadMode": "EndOfJob"}
-    return {"OutputName": "evaluate", "S3Output": target}
+def _outputs(names: Names) -> list[dict[str, Any]]:
+    """The judgement for people and the machine, and its figures and predictions as tables of the lake."""
+    lake, version = f"{names.root}/lake/{names.project}/", f"version={names.version:06d}/"
+    places = {
+        "evaluate": (names.evaluation, "output"),
+        "scorecards": (f"{lake}scorecards/{version}", "scorecards"),
+        "predictions": (f"{lake}predictions/{version}", "predictions"),
+    }
+    return [
+        {
+            "OutputName": name,
+            "S3Output": {"S3Uri": uri, "LocalPath": f"{_PROCESSING}/{path}", "S3UploadMode": "EndOfJob"},
+        }
+        for name, (uri, path) in places.items()
+    ]
 
 
 def _machine(place: Place) -> dict[str, Any]:

@@ -7,17 +7,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from chalicelib.domain import judging
 from chalicelib.errors import Fault
 
 Spec = Mapping[str, Any]
 
 NAME = re.compile(r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$")
-METRICS = {
-    "classification": ("macro_f1", "accuracy", "auc", "log_loss"),
-    "regression": ("rmse", "mae", "r2"),
-}
-LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
-_DEFAULT_METRIC = {"classification": "macro_f1", "regression": "rmse"}
+METRICS, LOWER_IS_BETTER = judging.METRICS, judging.LOWER_IS_BETTER
 _SPLIT = {"method": "hash", "test": 0.2, "validation": 0.1, "seed": 42, "group": None}
 _DRIFT = {"added": "accept", "missing": "refuse", "retyped": "quarantine", "renamed": "refuse"}
 _LEAKS = {"action": "warn", "group": None, "near_duplicates": True}
@@ -94,14 +90,15 @@ def complete(spec: Spec) -> dict[str, Any]:
         **({"tune": {**_TUNE, **spec["tune"]}} if "tune" in spec else {}),
         **({"auto": {**_AUTO, **spec.get("auto", {})}} if learner["name"] == "auto" else {}),
         "retrain": {"warm_start": False, **spec.get("retrain", {})},
-        "gate": {"metric": _DEFAULT_METRIC[task], **_GATE, **spec.get("gate", {})},
+        "evaluate": judging.complete(spec),
+        "gate": {"metric": judging.DEFAULT_METRIC[task], **_GATE, **spec.get("gate", {})},
         "release": {**_RELEASE, **spec.get("release", {})},
     }
 
 
 def faults(spec: Spec, *, name: str) -> list[Fault]:
     """Everything a schema cannot say that is wrong with a spec of the right shape; empty when it is sound."""
-    rules = (_columns, _sources, _versions, _split, _leaks, _learner, _gate)
+    rules = (_columns, _sources, _versions, _split, _leaks, _learner, judging.faults)
     found = [*_name(spec, name), *(fault for rule in rules for fault in rule(spec))]
     return [Fault(where, problem) for where, problem in found]
 
@@ -258,14 +255,3 @@ def _learner(spec: Spec) -> Iterator[tuple[str, str]]:
     usable = [kind for kind in ("number", "category", "date", "text") if columns_of(spec, kind)]
     if not usable:
         yield "columns", "nothing to learn from: name a column of type number, category, date or text"
-
-
-def _gate(spec: Spec) -> Iterator[tuple[str, str]]:
-    gate, task = spec.get("gate", {}), spec["task"]
-    metric = gate.get("metric", _DEFAULT_METRIC[task])
-    if metric not in METRICS[task]:
-        yield "gate.metric", f"{metric} does not judge a {task}; use one of {', '.join(METRICS[task])}"
-    if metric in LOWER_IS_BETTER and "at_least" in gate:
-        yield "gate.at_least", f"lower is better for {metric}: use at_most"
-    if metric not in LOWER_IS_BETTER and "at_most" in gate:
-        yield "gate.at_most", f"higher is better for {metric}: use at_least"

@@ -30,6 +30,7 @@ WORDS = (
     "compare",
     "reproduce",
     "sql",
+    "cost",
     "predict",
     "sweep",
 )

@@ -93,6 +93,35 @@ def test_older_versions_stay_readable(asked: Stage) -> None:
     assert ask(joined) == [[sum(old.values()) - old["quarantined"]]]  # no row changes sides when data comes
 
 
+def test_figures_and_predictions_are_those_of_the_scorecard(asked: Stage) -> None:
+    """Of both versions; the confusion matrix by SQL is the scorecard's."""
+    for version in (1, 2):
+        run = next(run for run in asked.runs(PROJECT) if run["summary"]["dataset_version"] == version)["run"]
+        card = document(asked, f"runs/{run}/evaluate/scorecard.json")
+        assert "report.html" in {key.rsplit("/", 1)[-1] for key in keys(asked, f"runs/{run}/evaluate/")}
+        figures = ask(
+            f"SELECT metric, value FROM ask_sql_scorecards WHERE run = '{run}' AND judged = 'model' AND basis = 'all'"
+        )
+        assert dict(figures) == card["metrics"]
+        counted = ask(
+            f"SELECT truth, predicted, count(*) FROM ask_sql_predictions WHERE version = {version} GROUP BY 1, 2"
+        )
+        place = card["classes"].index
+        matrix = card["confusion_matrix"]
+        assert all(matrix[place(truth)][place(said)] == count for truth, said, count in counted)
+        assert sum(count for *_, count in counted) == card["rows"]["test"]
+    joined = (
+        f'SELECT count(*) FROM ask_sql_predictions p JOIN {TABLE} d ON p."row" = d._row WHERE p.version = 2'
+    )
+    assert ask(joined + " AND d.split = 'test' AND d.diagnosis = p.truth") == [[card["rows"]["test"]]]
+
+
+def keys(stage: Stage, prefix: str) -> list[str]:
+    """What lies below a prefix of the bucket."""
+    listed = stage.client("s3").list_objects_v2(Bucket=stage.deployed.bucket, Prefix=prefix)
+    return [one["Key"] for one in listed["Contents"]]
+
+
 def test_runs_can_be_asked(asked: Stage) -> None:
     rows = ask(
         "SELECT version, state, metric, rows['train'], seconds > 0, ended_at > started_at "

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from data import catalog
 
+from tests.training.optml import evaluated
+
+TYPES = {"string": "string", "int64": "bigint", "double": "double"}  # Parquet's and the catalog's
 LAKE = "s3://bucket/lake/a-b/"
 
 
@@ -47,7 +52,8 @@ def columns(table: dict[str, Any], part: str = "columns") -> dict[str, str]:
 def test_a_new_version_moves_every_table(tables: Callable[..., dict[str, Any]]) -> None:
     roles = {"Id": "id", "Size": "number", "Seen": "date", "Kind": "label", "Extra": "ignore"}
     found = tables(document(1, {"Id": "id"}), document(2, roles))
-    assert set(found) == {"a_b_prepared", "a_b_versions", "a_b_quarantine"}
+    kinds = ("prepared", "versions", "quarantine", "scorecards", "predictions")
+    assert set(found) == {f"a_b_{kind}" for kind in kinds}
     types = {
         "_row": "bigint", "_source": "string", "id": "string", "size": "double", "seen": "timestamp",
         "kind": "string", "extra": "string",
@@ -65,6 +71,21 @@ def test_a_new_version_moves_every_table(tables: Callable[..., dict[str, Any]]) 
     assert every["StorageDescriptor"]["Location"] == f"{LAKE}prepared/"
     assert refused["Parameters"]["storage.location.template"] == f"{LAKE}quarantine/version=${{version}}/"
     assert refused["StorageDescriptor"]["Location"] == f"{LAKE}quarantine/"
+
+
+def test_what_evaluate_writes_is_what_the_catalog_tells(
+    tables: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    """Columns by name and type, of both tables, of a classification and of a regression."""
+    for kind in ("binary", "numbers"):
+        of = {**document(1, {"y": "label"}, "regression" if kind == "numbers" else "classification")}
+        found = tables(of)
+        for name in ("scorecards", "predictions"):
+            [written] = (evaluated(kind)[0].parent / name).glob("*.parquet")
+            types = {field.name: TYPES[str(field.type)] for field in pq.read_schema(written)}
+            assert columns(found[f"a_b_{name}"]) == types
+            assert found[f"a_b_{name}"]["StorageDescriptor"]["Location"] == f"{LAKE}{name}/"
+            assert columns(found[f"a_b_{name}"], "partitions") == {"version": "int"}
 
 
 def test_columns_that_athena_would_refuse(tables: Callable[..., dict[str, Any]]) -> None:

@@ -123,7 +123,7 @@ def test_the_champion_is_scored_on_the_same_rows(tmp_path: Path) -> None:
     document = json.loads((base / "processing/output/scorecard.json").read_text())
     jsonschema.validate(document, SCHEMA)
     assert document["champion"]["metrics"] == document["metrics"]
-    assert "the champion" in (base / "processing/output/report.html").read_text()
+    assert "As good as the released model" in (base / "processing/output/report.html").read_text()
 
 
 def test_a_champion_of_another_task_is_a_warning(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """A project's Glue tables, so that Athena can ask them questions. What each holds: docs/sql.md.
 
 `<project>_prepared` shows the current dataset version, `<project>_versions` every version there is, and
-`<project>_quarantine` the refused rows of every version. Their partitions are projected: Athena computes where they
-lie, so a new version is one change of each table, and the change of `_prepared` comes last: until then everybody reads
-the old version, whole.
+`<project>_quarantine` the refused rows of every version; `<project>_scorecards` and `<project>_predictions` show what
+Evaluate writes of the models of every version (judge/lake.py), and are empty until it has.
+
+Their partitions are projected: Athena computes where they lie, so a new version is one change of each table, and the
+change of `_prepared` comes last: until then everybody reads the old version, whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import boto3
@@ -33,6 +35,17 @@ _QUARANTINE = (
     ("record", "map<string,string>"),
     ("text", "string"),
 )
+_SCORECARDS = (
+    ("run", "string"),
+    ("learner", "string"),
+    ("judged", "string"),
+    ("basis", "string"),
+    ("rows", "bigint"),
+    ("metric", "string"),
+    ("value", "double"),
+    ("low", "double"),
+    ("high", "double"),
+)
 Columns = Sequence[tuple[str, str]]
 
 
@@ -55,7 +68,8 @@ def point(database: str, document: Mapping[str, Any], uri: str) -> str:
     project, version, columns = str(document["project"]), int(document["version"]), _columns(document)
     lake = uri.rpartition(_VERSIONS)[0]
     quarantine(database, project, version, lake)
-    _put(database, _versions(project, version, columns, lake))
+    for table in (_versions(project, version, columns, lake), *_judged(document, lake)):
+        _put(database, table)
     return _put(database, _prepared(project, version, columns, uri))
 
 
@@ -97,6 +111,33 @@ def _versions(project: str, version: int, columns: Columns, lake: str) -> dict[s
     partitions = {number: _range(version), side: _sides()}
     where = f"{lake}{_VERSIONS}{{{number}}}/{{{side}}}/"
     return _table(table_name(project, "versions"), said, columns, partitions, where)
+
+
+def _judged(document: Mapping[str, Any], lake: str) -> Iterator[dict[str, Any]]:
+    """The tables Evaluate fills: figures of every model, and what it said of every test row."""
+    project, version = str(document["project"]), int(document["version"])
+    label = _label(document)
+    predictions = (
+        ("run", "string"), ("split", "string"), ("row", "bigint"), ("truth", label), ("predicted", label),
+        ("score", "double"), ("positive", "double"),
+    )  # fmt: skip
+    said = {
+        "scorecards": (
+            f"Figures of the models of {project}, a metric a row, by dataset version",
+            _SCORECARDS,
+        ),
+        "predictions": (
+            f"What the models of {project} said of their test rows, by dataset version",
+            predictions,
+        ),
+    }
+    for kind, (words, columns) in said.items():
+        where = f"{lake}{kind}/version={{version}}/"
+        yield _table(table_name(project, kind), words, columns, {"version": _range(version)}, where)
+
+
+def _label(document: Mapping[str, Any]) -> str:
+    return "string" if document["task"] == "classification" else "double"
 
 
 def _free(name: str, columns: Columns) -> str:
@@ -167,8 +208,7 @@ def _put(database: str, wanted: Mapping[str, Any]) -> str:
 
 def _columns(document: Mapping[str, Any]) -> Columns:
     """Names as the catalog keeps them, in lower case; of two that differ in case only, the first."""
-    target = "string" if document["task"] == "classification" else "double"
-    types = {**_TYPES, "label": target}
+    types = {**_TYPES, "label": _label(document)}
     named = ((column["name"], types.get(column["role"], "string")) for column in document["columns"])
     every: dict[str, str] = {}
     for name, kind in (*_BOOKKEEPING, *named):

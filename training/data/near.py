@@ -58,6 +58,25 @@ def find(texts: Iterable[str | None], held: npt.NDArray[np.bool_]) -> Pairs:
     return _nearest(one[near], other[near], alike[near])
 
 
+def clusters(texts: Iterable[str | None]) -> Integers:
+    """Number the texts so that those near one another, or joined by a chain of such, have the same number."""
+    sets = _sets(texts)
+    labels = np.arange(len(sets.counts))
+    if not sets.vocabulary:
+        return labels
+    one, other = _candidates(sets, None)
+    near = _alike(sets, one, other) >= NEAR
+    one, other = one[near], other[near]
+    while True:  # each text takes the smallest number among its neighbours, until none changes
+        lowest = labels.copy()
+        np.minimum.at(lowest, one, labels[other])
+        np.minimum.at(lowest, other, labels[one])
+        lowest = lowest[lowest]
+        if np.array_equal(lowest, labels):
+            return labels
+        labels = lowest
+
+
 def _sets(texts: Iterable[str | None]) -> _Sets:
     vocabulary: dict[str, int] = {}
     words, counts = array("q"), array("q")
@@ -70,8 +89,8 @@ def _sets(texts: Iterable[str | None]) -> _Sets:
     return _Sets(np.array(words, np.int64), np.cumsum(sizes) - sizes, sizes, len(vocabulary))
 
 
-def _candidates(sets: _Sets, held: npt.NDArray[np.bool_]) -> tuple[Integers, Integers]:
-    """Pairs (held-out, known) that share a bucket, each once."""
+def _candidates(sets: _Sets, held: npt.NDArray[np.bool_] | None) -> tuple[Integers, Integers]:
+    """Pairs (held-out, known) that share a bucket, each once; without `held`, pairs of any two."""
     enough = np.flatnonzero(sets.counts >= FEWEST_WORDS)
     dice = np.random.default_rng(0)
     size, found = len(sets.counts), []
@@ -83,9 +102,12 @@ def _candidates(sets: _Sets, held: npt.NDArray[np.bool_]) -> tuple[Integers, Int
         key, rows = key[order], enough[order]
         for step in range(1, _NEIGHBOURS + 1):
             left, right = rows[:-step], rows[step:]
-            met = (key[:-step] == key[step:]) & (held[left] != held[right])
+            met = key[:-step] == key[step:]
+            if held is not None:
+                met &= held[left] != held[right]
             left, right = left[met], right[met]
-            found.append(np.where(held[left], left, right) * size + np.where(held[left], right, left))
+            first = left < right if held is None else held[left]
+            found.append(np.where(first, left, right) * size + np.where(first, right, left))
     pairs = np.unique(np.concatenate(found))
     return pairs // size, pairs % size
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.leakage import Finding
+from judge.leakfree import GROUPED_SPLIT, Outcome
 
 Array = npt.NDArray[Any]
 FEW_ROWS, FEW_OF_A_CLASS = 100, 10
@@ -56,6 +57,28 @@ def no_better(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> It
     name, sign = ("rmse", -1) if "rmse" in metrics else ("macro_f1", 1)
     if sign * metrics[name] <= sign * baseline[name]:
         yield f"No better than the baseline by {name}: {metrics[name]:.4g} against {baseline[name]:.4g}."
+
+
+def constant(scores: Array) -> Iterator[str]:
+    """Warn when every row gets the same scores: the model has learned nothing, or reads nothing."""
+    if len(scores) > 1 and np.ptp(scores, axis=0).max() == 0:
+        yield "Every test row gets the same scores: the model looks at nothing."
+
+
+def cutoff(used: float | None) -> Iterator[str]:
+    """Warn when the labels here are not those the endpoint gives: a model is shipped without a cutoff."""
+    if used is not None and used != 0.5:
+        yield (
+            f"The labels here are by the cutoff {used:g}. The endpoint's `prediction` is the likelier class: apply the "
+            "cutoff to its `probabilities`."
+        )
+
+
+def kin(found: Outcome) -> Iterator[str]:
+    """Warn when test rows have kin among those learned from, and what is judged by instead."""
+    if found.protocol != GROUPED_SPLIT:
+        advice = f" Split by {found.kin.by}." if not found.kin.by.startswith("nearly") else ""
+        yield f"{found.note} The figures of all test rows flatter; the gate does not use them.{advice}"
 
 
 def _contents(columns: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -4,24 +4,103 @@ Scores are (n, k) probabilities in class order and answers are class numbers; re
 A metric that is not defined on these rows (AUC with one class present, R² of a constant) is left out, not made up.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+LOWER_IS_BETTER = frozenset({"log_loss", "cost", "rmse", "mae"})
 
 
-def classification(answers: Array, scores: Array) -> dict[str, float]:
-    """Return accuracy, macro_f1, auc (binary: of the second class; else one-vs-rest, macro) and log_loss."""
-    predicted = scores.argmax(axis=1)
+@dataclass(frozen=True)
+class Costs:
+    """What a row costs by what was said of it and what it is: false and true positives and negatives."""
+
+    fp: float
+    fn: float
+    tp: float = 0.0
+    tn: float = 0.0
+
+    def of(self, positive: Array, said: Array) -> Array:
+        """Return the cost of each row; both arguments are true where the row is, or is said to be, positive."""
+        return np.where(positive, np.where(said, self.tp, self.fn), np.where(said, self.fp, self.tn))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How two classes are judged: which is the positive one, from which score on a row is called it (None: whichever
+    class is likelier), at most which share of the negatives may be called it, and what mistakes cost.
+    """
+
+    positive: int = 1
+    cutoff: float | None = None
+    max_fpr: float = 0.05
+    costs: Costs | None = None
+
+
+PLAIN = Rule()
+
+
+def labels(scores: Array, rule: Rule = PLAIN) -> Array:
+    """Return the class each row is given: the likeliest or, of two classes with a cutoff, by the cutoff."""
+    if scores.shape[1] != 2 or rule.cutoff is None:
+        likeliest: Array = scores.argmax(axis=1)
+        return likeliest
+    return np.where(scores[:, rule.positive] >= rule.cutoff, rule.positive, 1 - rule.positive)
+
+
+def classification(answers: Array, scores: Array, rule: Rule = PLAIN) -> dict[str, float]:
+    """Return accuracy, macro_f1, auc (of more than two classes: one against the rest, mean) and log_loss.
+
+    Of two classes also f1, pr_auc and tpr_at_fpr of the positive one and, if the rule knows costs, the cost of a row.
+    """
+    predicted = labels(scores, rule)
     named = {
         "accuracy": float(np.mean(predicted == answers)),
         "macro_f1": macro_f1(confusion(answers, predicted, scores.shape[1])),
         "auc": auc(answers, scores),
         "log_loss": log_loss(answers, scores),
     }
+    if scores.shape[1] == 2:
+        named |= _binary(answers == rule.positive, predicted == rule.positive, scores[:, rule.positive], rule)
     return {name: value for name, value in named.items() if value is not None}
+
+
+def _binary(positive: Array, said: Array, score: Array, rule: Rule) -> dict[str, float | None]:
+    return {
+        "f1": f1(positive, said),
+        "pr_auc": pr_auc(positive, score),
+        "tpr_at_fpr": tpr_at_fpr(positive, score, rule.max_fpr),
+        "cost": None if rule.costs is None else float(np.mean(rule.costs.of(positive, said))),
+    }
+
+
+def f1(positive: Array, said: Array) -> float | None:
+    """Return the harmonic mean of precision and recall; None where nothing is positive nor said to be."""
+    whole = int(positive.sum()) + int(said.sum())
+    return float(2 * np.sum(positive & said) / whole) if whole else None
+
+
+def pr_auc(positive: Array, score: Array) -> float | None:
+    """Return the average precision: the mean precision over the positives found; None if there is none."""
+    if not positive.any():
+        return None
+    hits, misses = _cumulative(positive, score)
+    return float(np.sum(np.diff(hits, prepend=0) * hits / (hits + misses)) / hits[-1])
+
+
+def tpr_at_fpr(positive: Array, score: Array, most: float) -> float | None:
+    """Return the largest share of positives found by any cutoff that calls at most `most` of the negatives one.
+
+    Nothing is interpolated: it is a cutoff one can set. None if one side is empty.
+    """
+    hits, misses = _cumulative(positive, score)
+    if not hits[-1] or not misses[-1]:
+        return None
+    allowed = hits[misses <= most * misses[-1]]
+    return float(allowed.max(initial=0) / hits[-1])
 
 
 def regression(answers: Array, values: Array) -> dict[str, float]:
@@ -76,8 +155,8 @@ def binary_auc(positive: Array, score: Array) -> float | None:
     n0 = len(positive) - n1
     if not n1 or not n0:
         return None
-    ranks = _ranks(score)
-    return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+    order = ranks(score)
+    return float((order[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
 def log_loss(answers: Array, scores: Array) -> float:
@@ -112,7 +191,7 @@ def _cumulative(positive: Array, score: Array) -> tuple[Array, Array]:
     return hits, 1 + last - hits
 
 
-def _ranks(score: Array) -> Array:
+def ranks(score: Array) -> Array:
     """Return ranks from 1, tied values sharing their mean rank."""
     _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)

@@ -1,33 +1,19 @@
 """Figures of a scorecard, each drawn for light and for dark pages. matplotlib without pyplot: no global state."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from judge import metrics
+from judge import curves
+from judge.paint import DARK, LIGHT, Draw, Theme, grid, short
 
 Array = npt.NDArray[Any]
 DPI = 110
 _MOST_CLASSES, _MOST_BARS, _MOST_POINTS = 20, 12, 4000
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Colours of a page: ink for text, faint for grids, first and second for what is compared."""
-
-    paper: str
-    ink: str
-    faint: str
-    first: str
-    second: str
-
-
-LIGHT = Theme("#ffffff", "#24292f", "#d0d7de", "#2563c9", "#d9730d")
-DARK = Theme("#161b22", "#e6edf3", "#3d444d", "#6ea8fe", "#f2a65a")
 
 
 @dataclass(frozen=True)
@@ -38,9 +24,6 @@ class Plot:
     caption: str
     light: bytes
     dark: bytes
-
-
-Draw = Callable[[Any, Theme], None]
 
 
 def draw(card: Mapping[str, Any], answers: Array, scores: Array, train_answers: Array) -> list[Plot]:
@@ -55,7 +38,7 @@ def draw(card: Mapping[str, Any], answers: Array, scores: Array, train_answers: 
 def _classification(
     card: Mapping[str, Any], answers: Array, scores: Array, train_answers: Array
 ) -> Iterator[tuple[str, str, float, Draw]]:
-    classes = [_short(name) for name in card["classes"]]
+    classes = [short(name) for name in card["classes"]]
     if len(classes) <= _MOST_CLASSES:
         matrix = np.array(card["confusion_matrix"])
         yield (
@@ -64,23 +47,10 @@ def _classification(
             3.6,
             lambda axes, theme: _confusion(axes, theme, matrix, classes),
         )
-    if len(classes) == 2 and 0 < (answers == 1).sum() < len(answers):
-        curves = metrics.roc(answers == 1, scores[:, 1]), metrics.precision_recall(answers == 1, scores[:, 1])
-        share = float((answers == 1).mean())
-        yield (
-            "roc",
-            f"ROC: of the rows that are “{classes[1]}”, how many are found as more false alarms are allowed.",
-            3.6,
-            lambda axes, theme: _curve(axes, theme, *curves[0], ("False alarms", "Found"), (0, 1)),
-        )
-        yield (
-            "precision_recall",
-            f"Precision and recall of “{classes[1]}”. The dashed line is guessing.",
-            3.6,
-            lambda axes, theme: _curve(
-                axes, theme, *curves[1], ("Found (recall)", "Right (precision)"), (share, share)
-            ),
-        )
+    positive = (
+        1 if card["settings"]["positive"] is None else card["classes"].index(card["settings"]["positive"])
+    )
+    yield from curves.figures(card, answers, scores, positive)
     counts = [
         np.bincount(part, minlength=len(classes)) / max(len(part), 1) for part in (train_answers, answers)
     ]
@@ -162,15 +132,6 @@ def _confusion(axes: Any, theme: Theme, matrix: Array, classes: list[str]) -> No
         spine.set_visible(True)
 
 
-def _curve(
-    axes: Any, theme: Theme, x: Array, y: Array, names: tuple[str, str], guess: tuple[float, float]
-) -> None:
-    axes.plot([0, 1], guess, color=theme.ink, linewidth=1, linestyle="--", alpha=0.5)
-    axes.plot(x, y, color=theme.first, linewidth=2, solid_joinstyle="round")
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel=names[0], ylabel=names[1])
-    _grid(axes, theme, "both")
-
-
 def _balance(axes: Any, theme: Theme, train: Array, test: Array, classes: list[str]) -> None:
     order = np.argsort(-train, kind="stable")[:_MOST_BARS]
     places = np.arange(len(order))
@@ -180,7 +141,7 @@ def _balance(axes: Any, theme: Theme, train: Array, test: Array, classes: list[s
     axes.invert_yaxis()
     axes.set(xlabel="% of the rows")
     axes.legend(frameon=False, labelcolor=theme.ink, fontsize=9)
-    _grid(axes, theme, "x")
+    grid(axes, theme, "x")
 
 
 def _scatter(axes: Any, theme: Theme, answers: Array, values: Array) -> None:
@@ -188,30 +149,18 @@ def _scatter(axes: Any, theme: Theme, answers: Array, values: Array) -> None:
     axes.plot([low, high], [low, high], color=theme.ink, linewidth=1, linestyle="--", alpha=0.5)
     axes.scatter(answers, values, s=10, color=theme.first, alpha=0.35, linewidths=0)
     axes.set(xlabel="Actual", ylabel="Predicted")
-    _grid(axes, theme, "both")
+    grid(axes, theme, "both")
 
 
 def _histogram(axes: Any, theme: Theme, residuals: Array) -> None:
     axes.hist(residuals, bins=min(40, max(10, len(residuals) // 20)), color=theme.first)
     axes.axvline(0, color=theme.ink, linewidth=1, linestyle="--", alpha=0.5)
     axes.set(xlabel="Actual minus predicted", ylabel="Test rows")
-    _grid(axes, theme, "y")
+    grid(axes, theme, "y")
 
 
 def _bars(axes: Any, theme: Theme, bars: list[tuple[str, float]]) -> None:
-    axes.barh(
-        [_short(name, 28) for name, _ in bars], [100 * gain for _, gain in bars], 0.6, color=theme.first
-    )
+    axes.barh([short(name, 28) for name, _ in bars], [100 * gain for _, gain in bars], 0.6, color=theme.first)
     axes.invert_yaxis()
     axes.set(xlabel="% of the gain")
-    _grid(axes, theme, "x")
-
-
-def _grid(axes: Any, theme: Theme, which: str) -> None:
-    axes.grid(visible=True, axis=which, color=theme.faint, linewidth=0.6, alpha=0.6)
-    axes.set_axisbelow(True)
-
-
-def _short(name: str, length: int = 18) -> str:
-    text = str(name).replace("$", r"\$")
-    return text if len(text) <= length else text[: length - 1] + "…"
+    grid(axes, theme, "x")

@@ -5,19 +5,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from judge import hurdles, sections
+from judge.metrics import LOWER_IS_BETTER
 from judge.plots import Plot
+from judge.sections import named, number
 from judge.style import CSS
 
-_NAMES = {
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro F1",
-    "auc": "AUC",
-    "log_loss": "Log loss",
-    "rmse": "RMSE",
-    "mae": "Mean absolute error",
-    "r2": "R²",
-}
-_LOWER_IS_BETTER = {"log_loss", "rmse", "mae"}
 _MOST_LEAKAGE_ROWS = 60
 
 
@@ -27,10 +20,17 @@ def page(card: Mapping[str, Any], plots: Sequence[Plot], about: Mapping[str, Any
     body = "".join(
         [
             _header(card, about),
+            _purpose(card),
             _tiles(card),
             _warnings(card["warnings"]),
+            sections.leak_free(card),
+            sections.comparisons(card),
             "<h2>What it does</h2><div class=figures>" + "".join(map(_figure, plots)) + "</div>",
+            sections.cutoffs(card),
             _per_class(card),
+            sections.slices(card),
+            sections.mistakes(card),
+            sections.permutation(card),
             _leakage(card),
             _details(card, about),
         ]
@@ -44,36 +44,87 @@ def page(card: Mapping[str, Any], plots: Sequence[Plot], about: Mapping[str, Any
 
 
 def headline(card: Mapping[str, Any]) -> str:
-    """Return what the model achieves in one sentence, beside what answering blindly would."""
-    own, blind, rows = card["metrics"], card["baseline"]["metrics"], card["rows"]["test"]
+    """Return what the model achieves in one sentence, beside what answering blindly would; leak-free where it can."""
+    part = card["leak_free"] if card["leak_free"] and card["leak_free"]["metrics"] else card
+    own, blind = part["metrics"], part["baseline"]["metrics"]
+    rows = card["rows"]["test"] if part is card else part["rows"]
+    unseen = "it had not seen" if part is card else "it had seen neither nor their kin"
     if card["classes"] is None:
         return (
-            f"{card['target']} within {own['mae']:.3g} on average, on {rows:,} rows it had not seen; "
+            f"{card['target']} within {own['mae']:.3g} on average, on {rows:,} rows {unseen}; "
             f"always answering the mean is {blind['mae']:.3g} off"
         )
     return (
-        f"Right about {card['target']} on {own['accuracy']:.1%} of {rows:,} rows it had not seen; "
+        f"Right about {card['target']} on {own['accuracy']:.1%} of {rows:,} rows {unseen}; "
         f"always answering the majority class is right on {blind['accuracy']:.1%}"
     )
 
 
+def verdict(card: Mapping[str, Any]) -> str:
+    """Return in one sentence whether the model is what was asked for."""
+    metric, own, asked = named(card["settings"]["metric"], card), hurdles.value(card), hurdles.hurdles(card)
+    if own is None:
+        return f"Not judged: there is no {metric} to go by"
+    if not asked:
+        return f"{metric} {number(own)}; the gate asks nothing"
+    failed = [one for one in asked if not one.met]
+    told = "; ".join(f"{one.asked} {number(one.limit)}" for one in failed or asked[:1])
+    return f"{'Not good enough' if failed else 'Good enough'}: {metric} is {number(own)}; asked for: {told}"
+
+
 def _header(card: Mapping[str, Any], about: Mapping[str, Any]) -> str:
-    main = "rmse" if card["classes"] is None else "macro_f1"
-    badges = [_badge(main, card["metrics"], card["baseline"]["metrics"], "the baseline")]
-    if card["champion"]:
-        badges.append(_badge(main, card["metrics"], card["champion"]["metrics"], "the champion"))
     where = f"{card['project']} · run {card['run']} · {card['learner']} · dataset version {about['dataset']['version']}"
-    return f"<header><p>{escape(where)}</p><h1>{escape(headline(card))}</h1>{''.join(badges)}</header>"
+    said = f"<h1>{escape(verdict(card))}</h1><p class=lead>{escape(headline(card))}.</p>"
+    return f"<header><p>{escape(where)}</p>{said}{_badges(card)}</header>"
 
 
-def _badge(name: str, own: Mapping[str, float], other: Mapping[str, float], whom: str) -> str:
-    won = _better(name, own[name], other[name])
-    words = "beats" if won else "does not beat"
-    return f'<span class="badge {"good" if won else "bad"}">{words} {whom} by {_NAMES[name]}</span>'
+def _badges(card: Mapping[str, Any]) -> str:
+    metric, own = card["settings"]["metric"], hurdles.value(card)
+    if own is None:
+        return _badge(False, f"No {named(metric, card)} to judge by")
+    asked = hurdles.hurdles(card)
+    return "".join(
+        _badge(one.met, f"{'' if one.met else 'not '}{one.asked} {number(one.limit)}") for one in asked
+    )
 
 
-def _better(name: str, own: float, other: float) -> bool:
-    return own < other if name in _LOWER_IS_BETTER else own > other
+def _badge(good: bool, words: str) -> str:
+    return f'<span class="badge {"good" if good else "bad"}">{escape(words)}</span>'
+
+
+def _purpose(card: Mapping[str, Any]) -> str:
+    """What the model is for, what the gate asks, and whether that is met: the problem sheet."""
+    problem, metric, own = card["settings"]["problem"], card["settings"]["metric"], hurdles.value(card)
+    ends = sections.between(hurdles.judged_by(card)["intervals"].get(metric))
+    sure = f" ({card['settings']['confidence']:.0%} interval {ends})" if ends else ""
+    asked = "; ".join(
+        f"{one.asked} {number(one.limit)}: {'met' if one.met else 'NOT met'}" for one in hurdles.hurdles(card)
+    )
+    rows = {
+        "Goal": problem.get("goal"),
+        "Success": problem.get("success"),
+        "Measured by": f"{named(metric, card)}: {number(own)}{sure}",
+        "The gate asks": asked or "nothing",
+        "Labels by": _cutoff(card),
+    }
+    body = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in rows.items() if text)
+    return f"<section class=purpose><dl>{body}</dl></section>"
+
+
+def _cutoff(card: Mapping[str, Any]) -> str | None:
+    settings = card["settings"]
+    if settings["positive"] is None:
+        return None
+    if settings["cutoff"] is None:
+        return f"whichever class is likelier; “{settings['positive']}” is the one looked for"
+    how = {
+        "cheapest": "the cheapest on the validation rows",
+        "best_f1": "the best by F1 on the validation rows",
+    }
+    return (
+        f"“{settings['positive']}” from a score of {settings['cutoff']:g} on, "
+        f"{how.get(settings['chosen'], 'as the spec says')}; the endpoint's own label is the likelier class"
+    )
 
 
 def _tiles(card: Mapping[str, Any]) -> str:
@@ -82,21 +133,24 @@ def _tiles(card: Mapping[str, Any]) -> str:
         compared["champion"] = card["champion"]["metrics"]
     return (
         "<section class=tiles>"
-        + "".join(_tile(n, v, compared) for n, v in card["metrics"].items())
+        + "".join(_tile(card, n, v, compared) for n, v in card["metrics"].items())
         + "</section>"
     )
 
 
-def _tile(name: str, value: float, compared: Mapping[str, Mapping[str, float]]) -> str:
+def _tile(
+    card: Mapping[str, Any], name: str, value: float, compared: Mapping[str, Mapping[str, float]]
+) -> str:
     lines = ""
     for whom, figures in compared.items():
         if name in figures:
-            mark = "won" if _better(name, value, figures[name]) else "lost"
-            lines += f'<dt>{escape(whom)}</dt><dd class="{mark}">{_number(figures[name])}</dd>'
-    hint = " (lower is better)" if name in _LOWER_IS_BETTER else ""
+            mark = "won" if hurdles.better(name, value, figures[name]) else "lost"
+            lines += f'<dt>{escape(whom)}</dt><dd class="{mark}">{number(figures[name])}</dd>'
+    hint = " (lower is better)" if name in LOWER_IS_BETTER else ""
+    ends = sections.between(card["intervals"].get(name))
     return (
-        f"<div class=tile><h3>{_NAMES.get(name, escape(name))}{hint}</h3>"
-        f"<div class=value>{_number(value)}</div><dl>{lines}</dl></div>"
+        f"<div class=tile><h3>{escape(named(name, card))}{hint}</h3><div class=value>{number(value)}</div>"
+        f"<p class=ends>{ends}</p><dl>{lines}</dl></div>"
     )
 
 
@@ -166,12 +220,10 @@ def _leakage_row(row: Mapping[str, Any], classes: bool) -> str:
 def _details(card: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     facts = {
         "Rows": f"{card['rows']['train']:,} for training, {card['rows']['test']:,} for this test",
+        "Intervals": f"{card['settings']['bootstrap']:,} resamples of the test rows, "
+        f"{card['settings']['confidence']:.0%}; fixed seed",
         "Hyperparameters": ", ".join(f"{name} {value}" for name, value in about["hyperparameters"].items()),
         "Versions": ", ".join(f"{name} {value}" for name, value in about["versions"].items()),
     }
     rows = "".join(f"<tr><td>{name}</td><td>{escape(text)}</td></tr>" for name, text in facts.items())
     return f"<details><summary>How it was made</summary><table>{rows}</table></details>"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.1f}"

@@ -9,7 +9,7 @@ CSS = """
 body{margin:0;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:1080px;margin:0 auto;padding:2rem 1.25rem 4rem}
-header p{color:var(--muted);margin:0}
+header p{color:var(--muted);margin:0}header .lead{margin:0 0 .6rem;font-size:1.05rem;color:var(--ink)}
 h1{font-size:clamp(1.35rem,3.2vw,1.9rem);line-height:1.2;margin:.3rem 0 .6rem;text-wrap:balance}
 h2{font-size:1.15rem;margin:2.6rem 0 .8rem}
 .badge{display:inline-block;padding:.15rem .7rem;border-radius:99px;
@@ -19,6 +19,12 @@ font-size:.85rem;font-weight:600;margin:0 .4rem .3rem 0}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.9rem 1rem}
 .tile h3{margin:0;font-size:.85rem;font-weight:500;color:var(--muted)}
 .tile .value{font-size:1.9rem;font-weight:650;font-variant-numeric:tabular-nums;line-height:1.25}
+.tile .ends{margin:0;font-size:.78rem;color:var(--muted);font-variant-numeric:tabular-nums;min-height:1.2em}
+.purpose{border:1px solid var(--line);border-radius:10px;padding:.8rem 1rem;margin-top:1.2rem}
+.purpose dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem;margin:0}
+.purpose dt{color:var(--muted);white-space:nowrap}.purpose dd{margin:0;overflow-wrap:anywhere}
+@media(max-width:480px){.purpose dl{grid-template-columns:1fr;gap:0}.purpose dd{margin-bottom:.5rem}}
+ul.plain{padding-left:1.2rem;margin:.2rem 0}
 .tile dl{display:grid;grid-template-columns:1fr auto;margin:.3rem 0 0;font-size:.85rem;color:var(--muted)}
 .tile dd{margin:0;font-variant-numeric:tabular-nums;text-align:right}
 .tile .won{color:var(--good)}.tile .lost{color:var(--bad)}
