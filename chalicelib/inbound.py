@@ -42,8 +42,8 @@ def upload(event: Event) -> Upload:
 
 
 def claim(document: Event) -> Claim:
-    """The run document the machine starts with."""
-    return Claim(document["project"], document["run"], int(document["attempt"]))
+    """The run document the machine starts with, and what Claim answered while it waited for more."""
+    return Claim(document["project"], document["run"], int(document["attempt"]), document.get("claim") or {})
 
 
 def ended(document: Event) -> RunEnded:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import Any
 
+from chalicelib import inbound
 from chalicelib.adapters.champions import RememberedChampions
 from chalicelib.domain.bucket import Listed
 from chalicelib.domain.endpoint import Actual
@@ -427,11 +428,11 @@ class Machine:
         self.documents: dict[str, dict[str, Any]] = {}
 
     def claim(self, name: str) -> dict[str, Any]:
-        """State Claim; a failure goes into the document as a Catch would put it."""
+        """State Claim, as often as it says that more is coming; a failure goes into the document as a Catch puts it."""
         document = dict(self.ports.workflow.inputs[name])
-        command = claim.Claim(document["project"], document["run"], document["attempt"])
         try:
-            document["claim"] = claim.run(command, self.ports)
+            while "claim" not in document or document["claim"].get("status") == "gathering":
+                document["claim"] = claim.run(inbound.claim(document), self.ports)
         except PipelineError as error:
             document["error"] = {
                 "state": "Claim",

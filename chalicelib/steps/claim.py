@@ -1,12 +1,14 @@
 """Claim: take every waiting upload of the project into this run, and every closed one out of it; then say what each
-later state is to ask of AWS.
+later state is to ask of AWS. While a burst still arrives, Claim only says how long to wait before it is asked again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.domain import gathering
 from chalicelib.domain.auto import AUTO, auto_request
 from chalicelib.domain.dataset import live, objects_document
 from chalicelib.domain.jobs import claim_document, only_fit, train_request
@@ -21,16 +23,23 @@ from chalicelib.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The run that claims."""
+    """The run that claims; `before`: what it was answered when it was told to wait."""
 
     project: str
     run: str
     attempt: int
+    before: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run(command: Claim, ports: Ports) -> dict[str, Any]:
-    """The `claim` part of the run document. Claiming again, for a retry, takes in what has come since."""
+    """The `claim` part of the run document, or status gathering: ask again after wait_seconds.
+
+    Claiming again, for a retry, takes in what has come since.
+    """
     lease = _lease(command, ports)
+    more = _gathering(command, ports)
+    if more is not None:
+        return more
     spec = ports.ledger.project(command.project)
     if spec is None:
         where = f"project {command.project}"
@@ -55,6 +64,15 @@ def _lease(command: Claim, ports: Ports) -> Lease:
             f"project {command.project}", f"{what}, not by {command.run}-{command.attempt}", advice
         )
     return lease
+
+
+def _gathering(command: Claim, ports: Ports) -> dict[str, Any] | None:
+    """What to answer while more is arriving; None: it is time to claim."""
+    waiting, looks = len(ports.ledger.waiting(command.project)), int(command.before.get("looks", 0))
+    seconds = gathering.wait_seconds(waiting, command.before.get("waiting"), looks)
+    if not seconds:
+        return None
+    return {"status": "gathering", "waiting": waiting, "looks": looks + 1, "wait_seconds": seconds}
 
 
 def _take(lease: Lease, ports: Ports) -> list[ObjectRecord]:
