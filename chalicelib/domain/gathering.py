@@ -6,17 +6,16 @@ FEW = 10
 """Fewer uploads than this are claimed at once: one file is not to wait for others."""
 _SHORTEST, _LONGEST = 2, 20
 _A_SECOND_FOR = 500
-MOST_LOOKS = 45
-"""A stream that never ends is cut after so many looks: a quarter of an hour at the longest wait."""
+MOST_SECONDS = 900
+"""A stream that never ends is cut after so long."""
 
 
-def wait_seconds(waiting: int, before: int | None, looks: int) -> int:
+def wait_seconds(waiting: int, before: int | None, waited: int) -> int:
     """Seconds to wait before looking again at what waits; 0: claim now.
 
-    `before`: how many waited at the look before (None: this is the first), `looks`: how many there have been. A burst
-    is over when a whole wait has brought nothing more. The more there is already, the dearer another run, and so the
-    longer the wait.
+    `before`: how many waited at the look before (None: this is the first), `waited`: seconds so far. A burst is over
+    when a whole wait has brought nothing more. The more there is already, the dearer another run: the longer the wait.
     """
-    if waiting < FEW or looks >= MOST_LOOKS or (before is not None and waiting <= before):
+    if waiting < FEW or waited >= MOST_SECONDS or (before is not None and waiting <= before):
         return 0
     return min(_SHORTEST + waiting // _A_SECOND_FOR, _LONGEST)

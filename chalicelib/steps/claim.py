@@ -68,11 +68,11 @@ def _lease(command: Claim, ports: Ports) -> Lease:
 
 def _gathering(command: Claim, ports: Ports) -> dict[str, Any] | None:
     """What to answer while more is arriving; None: it is time to claim."""
-    waiting, looks = len(ports.ledger.waiting(command.project)), int(command.before.get("looks", 0))
-    seconds = gathering.wait_seconds(waiting, command.before.get("waiting"), looks)
+    waiting, waited = len(ports.ledger.waiting(command.project)), int(command.before.get("waited", 0))
+    seconds = gathering.wait_seconds(waiting, command.before.get("waiting"), waited)
     if not seconds:
         return None
-    return {"status": "gathering", "waiting": waiting, "looks": looks + 1, "wait_seconds": seconds}
+    return {"status": "gathering", "waiting": waiting, "waited": waited + seconds, "wait_seconds": seconds}
 
 
 def _take(lease: Lease, ports: Ports) -> list[ObjectRecord]:

@@ -85,7 +85,7 @@ _ALL = f"Claim Claimed Prepare Learn Train {_JUDGED}"
 _UPDATING = {"Return": {"Payload": {"status": "updating", "wait_seconds": 1}}}
 _RELEASED = {"Return": {"Payload": {"status": "released"}}}
 
-_GATHERING = {"Return": {"Payload": {"status": "gathering", "waiting": 20, "looks": 1, "wait_seconds": 1}}}
+_GATHERING = {"Return": {"Payload": {"status": "gathering", "waiting": 20, "waited": 1, "wait_seconds": 1}}}
 
 PATHS = [
     Path("EverythingGoesWell", {}, f"{_ALL} Report Outcome Done"),
