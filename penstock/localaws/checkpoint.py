@@ -2,7 +2,7 @@
 
 MiniStack saves on a clean stop only. We note every request that may change something (`touch`), and a thread writes,
 at most every half second, the state files that changed. When nothing happens it sleeps; when a service's state has
-grown large it is written less often unless a request changed that very service.
+grown large it is written less often: writing it stops everything else for as long as it takes.
 """
 
 import hashlib
@@ -23,7 +23,8 @@ log = logging.getLogger("penstock.localaws")
 
 _INTERVAL = 0.5
 _CHEAP_SECONDS = 0.02
-_SHARE = 100  # a costly service takes at most one part in so many of the time, unless it was changed itself
+_SHARE = 100  # a costly service takes at most one part in so many of the time
+_CHANGED_SHARE = 8  # and when a request changed that very service
 _PATIENT = {
     "cloudwatch_logs": 5.0,
     "cloudwatch": 5.0,
@@ -104,8 +105,17 @@ class Checkpoint(Part):
         with self._wake:
             touched, self._touched = self._touched, set()
         with self._writing:
-            due = [name for name in self._services() if everything or self._is_due(name, touched)]
+            services = self._services()
+            due = [name for name in services if everything or self._is_due(name, touched)]
+            self._remember((touched & set(services)) - {*due, *_PATIENT})
             return [name for name in due if self._save_one(name)]
+
+    def _remember(self, changed: set[str]) -> None:
+        """These were changed, and it is too early to write them: look again in the next round."""
+        if changed:
+            with self._wake:
+                self._touched |= changed
+                self._rounds = max(self._rounds, 1)
 
     def _is_due(self, service: str, touched: set[str]) -> bool:
         saved = self._known.get(service)
@@ -114,7 +124,8 @@ class Checkpoint(Part):
         age = time.monotonic() - saved.at
         if service in _PATIENT:
             return age >= max(_PATIENT[service], _SHARE * saved.cost)
-        return saved.cost < _CHEAP_SECONDS or service in touched or age >= _SHARE * saved.cost
+        share = _CHANGED_SHARE if service in touched else _SHARE
+        return saved.cost < _CHEAP_SECONDS or age >= share * saved.cost
 
     def _save_one(self, service: str) -> bool:
         get_state = self._services()[service]
