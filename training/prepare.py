@@ -79,8 +79,9 @@ class Prepare:
 
     def _look(self) -> None:
         every = store.drops(store.read_json(self.s3, self.args.objects_uri))
-        self.ignored = [drop for drop in every if sources.of(self.spec, drop.key) is None]
-        drops = [drop for drop in every if drop not in self.ignored]
+        drops: list[store.Drop] = []
+        for drop in every:
+            (self.ignored if sources.of(self.spec, drop.key) is None else drops).append(drop)
         with phase("look", objects=len(drops), bytes=sum(drop.size for drop in drops)) as said:
             self.sources = replayed.outdated(same_spelling(self.engine.look(drops, self.spec)))
             said["refused"] = sum(source.refusal is not None for source in self.sources)

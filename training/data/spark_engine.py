@@ -11,6 +11,7 @@ import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from data.spec import Spec
 from data.store import Drop
 
 ROWS_A_PART = 1_000_000
+THREADS = 8  # downloads at once, of each task
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "false",
@@ -124,10 +126,14 @@ def _ddl(names: Sequence[str]) -> str:
 
 def _checker(spec: Spec) -> Callable[[Iterable[Drop]], Iterator[Source]]:
     def checked(drops: Iterable[Drop]) -> Iterator[Source]:
-        s3 = store.client()
-        for drop in drops:
+        s3 = store.client(THREADS)
+
+        def look(drop: Drop) -> Source:
             with tempfile.TemporaryDirectory(prefix="penstock-look-") as folder:
-                yield replace(check(s3, drop, folder, spec), path="")
+                return replace(check(s3, drop, folder, spec), path="")
+
+        with ThreadPoolExecutor(THREADS) as pool:  # most of the time is waiting for S3
+            yield from pool.map(look, drops)
 
     return checked
 
