@@ -15,6 +15,7 @@ from chalicelib.steps import (
     gate,
     ingest,
     look,
+    notice,
     predict,
     rank,
     recur,
@@ -33,6 +34,15 @@ UPLOADS = {
     "source": ["aws.s3"],
     "detail-type": ["Object Created", "Object Deleted"],
     "detail": {"bucket": {"name": [{"prefix": "penstock-"}]}, "object": {"key": [{"prefix": "drop/"}]}},
+}
+# What each job leaves last: its stage has ended well.
+LEFT = {
+    "source": ["aws.s3"],
+    "detail-type": ["Object Created"],
+    "detail": {
+        "bucket": {"name": [{"prefix": "penstock-"}]},
+        "object": {"key": [{"wildcard": path} for path in notice.LEFT]},
+    },
 }
 DATA = ["application/json", "text/csv"]
 
@@ -100,6 +110,14 @@ def recur_project(event: Any, _: Any) -> dict[str, Any]:
     """A project's schedule, made by PUT /projects: `{"project": ..., "kind": "retrain"}`."""
     note(step="recur", project=event["project"], kind=event["kind"])
     return recur.run(recur.Recur(event["project"], event["kind"]), wiring.ports())
+
+
+@app.on_cw_event(LEFT, name="notice")
+def tell_of_stage(event: Any) -> dict[str, Any]:
+    """A job has left the document it leaves last."""
+    answer = notice.run(inbound.left(event.to_dict()), wiring.ports())
+    note(step="notice", run=answer["run"], stage=answer["stage"], verdict=answer["outcome"])
+    return answer
 
 
 # ── Callers ───────────────────────────────────────────────────────────────────────────────────────────────────────

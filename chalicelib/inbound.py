@@ -16,6 +16,7 @@ from chalicelib.errors import BadRequest, PipelineError
 from chalicelib.observability import note
 from chalicelib.steps.claim import Claim
 from chalicelib.steps.look import MOST, Uploads
+from chalicelib.steps.notice import Notice
 from chalicelib.steps.predict import Predict
 
 PROBLEM = "application/problem+json"
@@ -39,6 +40,11 @@ def upload(event: Event) -> Upload:
         at=str(event.get("time", "")),
         permanent=detail.get("deletion-type") == "Permanently Deleted",
     )
+
+
+def left(event: Event) -> Notice:
+    """An S3 event of what a job has left."""
+    return Notice(upload(event))
 
 
 def claim(document: Event) -> Claim:

@@ -12,6 +12,7 @@ from chalicelib.domain.bucket import Listed
 from chalicelib.domain.endpoint import Actual
 from chalicelib.domain.ledger import PENDING, Head, Move, ObjectRecord, Waiting
 from chalicelib.domain.model_version import Champion, ModelVersion
+from chalicelib.domain.notices import Notice
 from chalicelib.domain.prediction import Answer, Question
 from chalicelib.domain.ranking import Candidate
 from chalicelib.domain.run import Lease, RunEnded, RunRecord
@@ -97,6 +98,9 @@ class Ledger(Protocol):
 
     def runs(self, project: str) -> list[RunRecord]:
         """A project's runs, newest first."""
+
+    def first_to_tell(self, project: str, run: str, stage: str) -> bool:
+        """Whether nobody has said before that people are told of this stage of a run; from now on, somebody has."""
 
     def champion(self, project: str) -> Champion | None:
         """The released model, or None."""
@@ -234,6 +238,13 @@ class Reporter(Protocol):
         """Settle, record, tell, release, and start what waits."""
 
 
+class Teller(Protocol):
+    """Tells people of a stage, once a run (chalicelib.steps.tell is the one)."""
+
+    def __call__(self, notice: Notice) -> str:
+        """Answers sent, unwanted, told before, or not sent with the reason."""
+
+
 class Repairer(Protocol):
     """Makes the ledger tell of a key what the bucket shows (chalicelib.steps.repair is the one)."""
 
@@ -297,6 +308,10 @@ class Ports(Protocol):
     @property
     def reporter(self) -> Reporter:
         """Closes runs."""
+
+    @property
+    def teller(self) -> Teller:
+        """Tells people of a stage."""
 
     @property
     def repairer(self) -> Repairer:

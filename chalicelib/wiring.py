@@ -25,6 +25,7 @@ from chalicelib.adapters.stepfunctions import StepFunctionsWorkflow
 from chalicelib.steps import report
 from chalicelib.steps.launch import Launch
 from chalicelib.steps.repair import Repair
+from chalicelib.steps.tell import Tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,6 +108,11 @@ class Wiring:
     def reporter(self) -> port.Reporter:
         """Closes runs."""
         return partial(report.run, ports=self)
+
+    @cached_property
+    def teller(self) -> port.Teller:
+        """Tells people of a stage."""
+        return Tell(self.ledger, self.notices)
 
     @cached_property
     def repairer(self) -> port.Repairer:

@@ -27,6 +27,7 @@ from chalicelib.settings import Settings
 from chalicelib.steps import claim, report
 from chalicelib.steps.launch import Launch
 from chalicelib.steps.repair import Repair
+from chalicelib.steps.tell import Tell
 from tests import builders
 from tests.bucket import Bucket
 
@@ -57,6 +58,7 @@ class InMemoryLedger:
         self.numbers: dict[str, int] = {}
         self.kept_runs: dict[str, RunRecord] = {}
         self.champions: dict[str, Champion] = {}
+        self.told: set[tuple[str, str, str]] = set()
 
     def project(self, name: str) -> dict[str, Any] | None:
         return self.specs.get(name)
@@ -185,6 +187,11 @@ class InMemoryLedger:
     def runs(self, project: str) -> list[RunRecord]:
         found = [record for record in self.kept_runs.values() if record.project == project]
         return sorted(found, key=lambda record: (record.started_at, record.run), reverse=True)
+
+    def first_to_tell(self, project: str, run: str, stage: str) -> bool:
+        first = (project, run, stage) not in self.told
+        self.told.add((project, run, stage))
+        return first
 
     def champion(self, project: str) -> Champion | None:
         return self.champions.get(project)
@@ -407,6 +414,10 @@ class FakePorts:
     @cached_property
     def reporter(self) -> Any:
         return partial(report.run, ports=self)
+
+    @cached_property
+    def teller(self) -> Tell:
+        return Tell(self.ledger, self.notices)
 
     @cached_property
     def repairer(self) -> Repair:

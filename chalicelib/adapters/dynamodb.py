@@ -58,7 +58,7 @@ class DynamoLedger:
             current = self._object(new.project, head.object_id) if head and existing is None else None
             return arrival(new, head, current, existing)
 
-        return self._apply(new.project, new.key, decide)
+        return self._apply(new.project, new.key, decide, guess=True)
 
     def delete(self, upload: Upload, project: str) -> str:
         """Close the upload a deletion took away; see the port."""
@@ -86,10 +86,16 @@ class DynamoLedger:
         item = self._table.get(items.head_key(project, key))
         return items.head_of(item) if item else None
 
-    def _apply(self, project: str, key: str, decide: Callable[[Item | None], Change]) -> str:
-        """Decide on what is there and write it; look again if somebody was quicker."""
-        for _ in range(_TRIES):
-            before = self._table.get(items.head_key(project, key))
+    def _apply(
+        self, project: str, key: str, decide: Callable[[Item | None], Change], *, guess: bool = False
+    ) -> str:
+        """Decide on what is there and write it; look again if somebody was quicker.
+
+        `guess`: first try as if nothing were known of the key. Most uploads are of new keys, and save a read that way;
+        the conditions of the write refuse a wrong guess.
+        """
+        for attempt in range(_TRIES):
+            before = None if guess and not attempt else self._table.get(items.head_key(project, key))
             change = decide(before)
             writes = self._writes(project, change, before)
             if not writes or self._table.transact(writes) is None:
@@ -271,6 +277,11 @@ class DynamoLedger:
         """A project's runs, newest first."""
         found = [items.run_of(item) for item in self._table.query(f"RUNS#{project}")]
         return sorted(found, key=lambda record: (record.started_at, record.run), reverse=True)
+
+    def first_to_tell(self, project: str, run: str, stage: str) -> bool:
+        """Whether nobody has told of this stage of a run before; see the port."""
+        told = self._table.conditional_put(items.told_key(project, run, stage), "attribute_not_exists(pk)")
+        return self._table.transact([told]) is None
 
     def champion(self, project: str) -> Champion | None:
         """The released model."""

@@ -73,6 +73,11 @@ def run_key(project: str, run: str) -> Item:
     return key(f"RUNS#{project}", run)
 
 
+def told_key(project: str, run: str, stage: str) -> Item:
+    """Where it is kept that people were told of a stage of a run."""
+    return key(f"TOLD#{project}", f"{run}#{stage}")
+
+
 def object_item(record: ObjectRecord) -> Item:
     """An upload's record with its key."""
     return {**object_key(record.project, record.id), **pack(asdict(record))}

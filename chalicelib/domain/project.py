@@ -93,6 +93,7 @@ def complete(spec: Spec) -> dict[str, Any]:
         "evaluate": judging.complete(spec),
         "gate": {"metric": judging.DEFAULT_METRIC[task], **_GATE, **spec.get("gate", {})},
         "release": {**_RELEASE, **spec.get("release", {})},
+        "notices": spec.get("notices", "all"),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.domain.notices import GATE, of_document
 from chalicelib.domain.scorecard import judge
 from chalicelib.errors import JobFailed
 from chalicelib.observability import note, score
@@ -29,6 +30,8 @@ def run(command: Gate, ports: Ports) -> dict[str, Any]:
     note(run=document["run"], project=document["project"], passed=verdict.passed, reason=verdict.reason)
     if verdict.value is not None:
         score(document["project"], verdict.metric, verdict.value)
+    outcome, report_uri = "passed" if verdict.passed else "refused", claim["report_uri"]
+    ports.teller(of_document(document, GATE, outcome, verdict.reason, link=report_uri))
     return {
         "passed": verdict.passed,
         "reason": verdict.reason,

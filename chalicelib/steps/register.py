@@ -17,6 +17,7 @@ from chalicelib.domain.model_version import (
     properties,
     token,
 )
+from chalicelib.domain.notices import REGISTER, of_document
 from chalicelib.errors import JobFailed
 from chalicelib.observability import note
 from chalicelib.ports import Ports
@@ -38,6 +39,11 @@ def run(command: Register, ports: Ports) -> dict[str, Any]:
     ports.registry.ensure_group(group, document["project"])
     version = _kept(group, document, ports) or ports.registry.register(group, _request(document, ports))
     note(run=document["run"], project=document["project"], version=version.version, approval=version.approval)
+    outcome, what = (
+        "approved" if version.approved else "waiting",
+        f"Version {version.version}: {document['gate']['reason']}",
+    )
+    ports.teller(of_document(document, REGISTER, outcome, what, link=version.arn))
     return {
         "package_arn": version.arn,
         "version": version.version,

@@ -16,6 +16,7 @@ from chalicelib.domain import endpoint as endpoints
 from chalicelib.domain.endpoint import Actual, config_name, endpoint_name, plan, wait_seconds
 from chalicelib.domain.jobs import image_of, learner_of
 from chalicelib.domain.model_version import Champion, container
+from chalicelib.domain.notices import RELEASE, of_document
 from chalicelib.domain.places import Names
 from chalicelib.domain.prediction import JSON, Question, difference
 from chalicelib.errors import JobFailed, PipelineError, ProbeFailed, ReleaseRolledBack
@@ -108,6 +109,8 @@ def _probed(
         advice = "It was taken back. Compare the serving image's packages with the training image's."
         raise ProbeFailed(f"endpoint {name}", problem, advice)
     _crown(document, name, wanted, ports)
+    answers = f"Endpoint {name} answers with model version {document['register']['version']}"
+    ports.teller(of_document(document, RELEASE, "released", answers, link=document["claim"]["report_uri"]))
     return {"status": "released", "endpoint": name, "requested": wanted, "previous": before.get("previous")}
 
 

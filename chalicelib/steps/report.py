@@ -13,6 +13,7 @@ from chalicelib.domain import leaderboard
 from chalicelib.domain import run as runs
 from chalicelib.domain.dataset import drift_lines, settlements
 from chalicelib.domain.ledger import PENDING, PREPARED, Move, kept_after_all
+from chalicelib.domain.notices import ENDS, wanted
 from chalicelib.domain.run import Lease, Outcome, RunEnded, RunRecord, outcome
 from chalicelib.domain.versions import expired, in_use
 from chalicelib.errors import LeaseLost, PipelineError
@@ -159,7 +160,8 @@ def _drift(prepared: Mapping[str, Any] | None, moved: list[Move]) -> dict[str, A
 
 def _tell(record: RunRecord, ports: Ports) -> str:
     """One message a run. That nobody could be told must not keep the lease: it is said in the answer and the log."""
-    if record.noticed or record.state == runs.NOTHING:
+    asked_for = wanted(ports.ledger.project(record.project), ENDS)
+    if record.noticed or record.state == runs.NOTHING or not asked_for:
         return "none"
     try:
         ports.notices.send(_subject(record), _text(record, ports), _attributes(record))
@@ -194,7 +196,8 @@ def _subject(record: RunRecord) -> str:
 
 
 def _attributes(record: RunRecord) -> dict[str, str]:
-    return {"project": record.project, "run": record.run, "state": record.state}
+    ended = {"stage": "report", "outcome": record.state.lower(), "state": record.state}
+    return {"project": record.project, "run": record.run, **ended}
 
 
 def _text(record: RunRecord, ports: Ports) -> str:

@@ -14,7 +14,18 @@ from penstock.deploy.target import APP, Target
 # Chalice's logical names → the functions' own; the state machine knows them by these (docs/decisions/0007).
 _FUNCTIONS = {
     name.capitalize(): f"-{name}"
-    for name in ("ingest", "claim", "rank", "gate", "register", "release", "report", "sweep", "recur")
+    for name in (
+        "ingest",
+        "claim",
+        "rank",
+        "gate",
+        "register",
+        "release",
+        "report",
+        "sweep",
+        "recur",
+        "notice",
+    )
 }
 _HANDLER = "APIHandler"
 

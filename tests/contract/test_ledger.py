@@ -351,3 +351,11 @@ def test_any_waiting_looks_past_what_failed(ledger: Ledger) -> None:
         assert ledger.any_waiting("churn", retries=True) is retried
     ledger.record(builders.a_record(key="drop/churn/99.csv"))
     assert ledger.any_waiting("churn", retries=False)
+
+
+def test_only_the_first_may_tell_of_a_stage(ledger: Ledger) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda _: ledger.first_to_tell("churn", "churn-0001-x", "gate"), range(8)))
+    assert sorted(said) == [False] * 7 + [True]
+    assert ledger.first_to_tell("churn", "churn-0001-x", "release")
+    assert ledger.first_to_tell("churn", "churn-0002-x", "gate")
