@@ -3,8 +3,9 @@
     python bench/burst.py [--files 10000] [--rows 3] [--threads 8]
 
 Needs a deployed stage `local` (`penstock up`, `penstock deploy`). Drops the files from several threads, waits until the
-ledger knows them all and until the last run has ended, and prints what each stage took a file. Writes
-bench/results/burst.json. Ends with code 1 when there were more than two runs, a file without a verdict, or an error.
+ledger knows them all and until the last run has ended, and prints what a file took, what each run's states took, and
+what a file costs on AWS (burst_cost.py). Writes bench/results/burst.json. Ends with code 1 when there were more than
+two runs, a file without a verdict, or an error.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import json
 import os
 import platform
 import random
+import re
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -23,12 +26,17 @@ from typing import Any
 
 import boto3
 
-from penstock import deploy
-from penstock.client.api import Api
-from penstock.client.stage import aim
-
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from bench import burst_cost  # noqa: E402
+from penstock import deploy  # noqa: E402
+from penstock.client.api import Api  # noqa: E402
+from penstock.client.stage import aim  # noqa: E402
+
 PATIENCE_SECONDS = 7200
+SAMPLE = 200
+"""Files whose requests are counted."""
 FUNCTIONS = ("ingest", "claim", "report")
 
 
@@ -62,12 +70,15 @@ def drop(stage: deploy.Deployed, project: str, files: int, rows: int, threads: i
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    """Ask twice a second until it is so."""
+    """Ask until it is so; twenty times as long between as asking takes, so that asking is not what is measured."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
+    while True:
+        begun = time.monotonic()
+        if condition():
+            return
+        if begun > deadline:
             sys.exit(f"gave up after {PATIENCE_SECONDS} s waiting for {what}")
-        time.sleep(0.5)
+        time.sleep(min(15.0, max(0.5, 20 * (time.monotonic() - begun))))
 
 
 def verdicts(api: Api, project: str) -> dict[str, int]:
@@ -77,24 +88,68 @@ def verdicts(api: Api, project: str) -> dict[str, int]:
 
 
 def settled(api: Api, project: str, files: int) -> bool:
-    """Whether every file has its last verdict and nothing runs."""
+    """Whether nothing runs and every file has its last verdict."""
+    if any(run["state"] == "RUNNING" for run in api.runs(project)):
+        return False
     counts = verdicts(api, project)
     waits = counts.get("pending", 0) + counts.get("claimed", 0)
-    going = any(run["state"] == "RUNNING" for run in api.runs(project))
-    return sum(counts.values()) == files and not waits and not going
+    return sum(counts.values()) == files and not waits
 
 
 def failures(since: float) -> int:
     """Lines of the functions' logs that tell of an error."""
-    logs, found = boto3.client("logs"), 0
-    for name in FUNCTIONS:
-        pages = logs.get_paginator("filter_log_events").paginate(
-            logGroupName=f"/aws/lambda/penstock-local-{name}",
+    return sum(len(lines(name, since, "?ERROR ?Traceback ?timed")) for name in FUNCTIONS)
+
+
+def lines(function: str, since: float, pattern: str) -> list[str]:
+    """A function's log lines that match a pattern."""
+    pages = (
+        boto3.client("logs")
+        .get_paginator("filter_log_events")
+        .paginate(
+            logGroupName=f"/aws/lambda/penstock-local-{function}",
             startTime=int(since * 1000),
-            filterPattern="?ERROR ?Traceback ?timed",
+            filterPattern=pattern,
         )
-        found += sum(len(page["events"]) for page in pages)
-    return found
+    )
+    return [str(event["message"]) for page in pages for event in page["events"]]
+
+
+def billed(function: str, since: float) -> float:
+    """The median of a function's billed milliseconds, by the lines the embedded AWS has kept."""
+    found = [re.search(r"Billed Duration: (\d+) ms", line) for line in lines(function, since, "REPORT")]
+    return statistics.median([float(one[1]) for one in found if one] or [0.0])
+
+
+def states(stage: deploy.Deployed, run: dict[str, Any]) -> dict[str, float]:
+    """Seconds in each state of a run, a state entered more than once summed up."""
+    name = f"{run['run']}-{run['attempt']}"
+    arn = f"{stage.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+    history = boto3.client("stepfunctions").get_execution_history(executionArn=arn, maxResults=1000)
+    spent: dict[str, float] = {}
+    entered = 0.0
+    for event in history["events"]:
+        if "stateEnteredEventDetails" in event:
+            entered = event["timestamp"].timestamp()
+        if "stateExitedEventDetails" in event:
+            state = event["stateExitedEventDetails"]["name"]
+            spent[state] = spent.get(state, 0.0) + event["timestamp"].timestamp() - entered
+    return {state: round(seconds, 2) for state, seconds in spent.items() if seconds >= 0.05}
+
+
+def cost(since: float, sample: int) -> dict[str, Any]:
+    """What a file costs on AWS, by the requests the product's own code makes for a sample."""
+    found = burst_cost.count("local", spec(f"burst-cost-{int(since) % 10**6}"), sample)
+    lambdas = json.loads((ROOT / ".chalice" / "config.json").read_text())["stages"]["local"]
+    memory = lambdas["lambda_functions"]["ingest"]["lambda_memory_size"]
+    milliseconds = billed("ingest", since)
+    return {
+        "sample": sample,
+        "requests_and_units_a_file": found,
+        "ingest_billed_ms_here": milliseconds,
+        "usd_for_a_million_files": burst_cost.price(found, milliseconds, memory),
+        "prices": "us-east-1 list prices of 2026-06, no free tier: bench/burst_cost.py",
+    }
 
 
 def measure(files: int, rows: int, threads: int, stage: deploy.Deployed) -> dict[str, Any]:
@@ -121,11 +176,17 @@ def measure(files: int, rows: int, threads: int, stage: deploy.Deployed) -> dict
             "prepared": round((time.monotonic() - begun) / files * 1000, 2),
         },
         "runs": [
-            {"run": one["run"], "state": one["state"], "objects": one["summary"].get("objects")}
-            for one in runs
+            {
+                "run": one["run"],
+                "state": one["state"],
+                "objects": one["summary"].get("objects"),
+                "seconds": states(stage, one),
+            }
+            for one in reversed(runs)
         ],
         "verdicts": verdicts(api, project),
         "log_lines_with_errors": failures(since),
+        "cost": cost(since, min(files, SAMPLE)),
     }
 
 
