@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench import burst_cost  # noqa: E402
 from penstock import deploy  # noqa: E402
-from penstock.client.api import Api  # noqa: E402
+from penstock.client.api import Api, Refused  # noqa: E402
 from penstock.client.stage import aim  # noqa: E402
 
 PATIENCE_SECONDS = 7200
@@ -74,8 +74,11 @@ def until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         begun = time.monotonic()
-        if condition():
-            return
+        try:
+            if condition():
+                return
+        except Refused as refused:  # a machine that is busy with the burst answers late: that is asked again
+            print(refused, file=sys.stderr)
         if begun > deadline:
             sys.exit(f"gave up after {PATIENCE_SECONDS} s waiting for {what}")
         time.sleep(min(15.0, max(0.5, 20 * (time.monotonic() - begun))))
