@@ -1,0 +1,198 @@
+"""Erase as a job: whatever a project keeps in its bucket, in whatever format and version, the record is gone from it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.training.everything import texts
+from tests.training.job import TRAINING, Job, Outcome
+
+KEY, TEXT = "person-4711", "what this person wrote, word for word"
+ROWS = 40
+
+
+def spec(project: str, **more: Any) -> dict[str, Any]:
+    """Rows of persons, each with a key and a text."""
+    columns = {"who": "id", "size": "number", "note": "text", "kind": "label"}
+    return {
+        "project": project, "task": "classification", "columns": columns, "labels": ["a", "b"], "min_rows": 5,
+        "key": "who", "split": {"test": 0.3, "validation": 0.1},
+        "sources": {"deletes": {"path": "gone/**"}, "rows": {"path": "**"}}, **more,
+    }  # fmt: skip
+
+
+def lines(first: int, count: int = ROWS) -> list[str]:
+    """Rows of others."""
+    return [f"other-{n},{n},note of number {n} here,{'ab'[n % 2]}" for n in range(first, first + count)]
+
+
+def table(*rows: str) -> bytes:
+    """A CSV."""
+    return "\n".join(["who,size,note,kind", *rows, ""]).encode()
+
+
+def own(size: str = "5") -> str:
+    """The person's row."""
+    return f'{KEY},{size},"{TEXT}",a'
+
+
+class Bucket:
+    """One project in the test bucket."""
+
+    def __init__(self, job: Job, project: str, **more: Any) -> None:
+        self.job, self.s3, self.bucket, self.project = job, job.s3, job.bucket, project
+        self.spec = spec(project, **more)
+        self.work = f"runs/erasures/{project}/one/"
+
+    def put(self, key: str, body: bytes) -> None:
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def body(self, key: str) -> bytes:
+        found: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return found
+
+    def prepare(self, files: Mapping[str, bytes], version: int = 1) -> Outcome:
+        """Drop and prepare, in the lake of the project."""
+        entries = self.job.objects(self.project, files)
+        done = self.job.run(self.spec, entries, version=version, run=self.project)
+        assert done.status == 0, done.stderr
+        return done
+
+    def erase(
+        self, *keys: str, dry_run: bool = False, environment: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Run the job; its result."""
+        asked = {"columns": ["who"], "keys": [[key] for key in keys], "dry_run": dry_run}
+        if keys:
+            self.put(f"{self.work}keys.json", json.dumps(asked).encode())
+            self.put(f"{self.work}project.json", json.dumps(self.spec).encode())
+        arguments = {
+            "bucket": self.bucket, "project": self.project, "erasure": "one", "work_prefix": self.work,
+            "spec_uri": f"s3://{self.bucket}/{self.work}project.json", "capture_prefix": f"capture/{self.project}/",
+        }  # fmt: skip
+        words = [word for name, value in arguments.items() for word in (f"--{name}", value)]
+        done = subprocess.run(
+            [self.job.python, str(TRAINING / "erase.py"), *words],
+            env={**self.job.environment, **(environment or {})}, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert KEY not in done.stdout + done.stderr
+        result: dict[str, Any] = json.loads(self.body(f"{self.work}result.json"))
+        return result
+
+    def holding(self, *words: str) -> set[str]:
+        """Keys of which any version says one of these words."""
+        return {
+            key for key, _, text in texts(self.s3, self.bucket)
+            if f"/{self.project}" in key and any(word in text for word in words)
+        }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def job(aws: Any, bucket: str, aws_environment: dict[str, str]) -> Job:
+    """Drops and runs."""
+    return Job(aws("s3"), bucket, aws_environment)
+
+
+def _parquet() -> bytes:
+    names = {
+        "who": ["other-900", KEY, "other-901"],
+        "size": [1.0, 2.0, 3.0],
+        "note": ["x", TEXT, "y"],
+        "kind": ["a", "b", "a"],
+    }
+    out = io.BytesIO()
+    pq.write_table(pa.table(names), out, compression="gzip")
+    return out.getvalue()
+
+
+def _capture(data: str, encoding: str = "JSON") -> str:
+    return json.dumps(
+        {"captureData": {"endpointInput": {"data": data, "encoding": encoding, "mode": "INPUT"}}}
+    )
+
+
+def test_the_key_is_in_no_version_of_any_object(job: Job) -> None:
+    it = Bucket(job, "erase-all")
+    jsonl = "\n".join(
+        json.dumps({"who": who, "size": 1, "note": note, "kind": "a"})
+        for who, note in (("other-910", "n"), (KEY, TEXT))
+    )
+    it.put("drop/erase-all/a.csv", table(own("1"), *lines(0)))  # overwritten below: an old version holds it
+    files = {
+        "a.csv": table(*lines(0), own()),
+        "b.csv.gz": gzip.compress(table(own("9"), *lines(100))),
+        "c.csv": b"\xff\xfe" + table(*lines(200), own("8")).decode().encode("utf-16-le"),
+        "d.jsonl": jsonl.encode(),
+        "e.parquet": _parquet(),
+        "bad.csv": table(*lines(300), own("wide"), "one,two", f"{KEY},too,few"),
+        "only.csv": table(own("77")),
+    }
+    first = it.prepare(files)
+    it.prepare({"gone/today.csv": f"who\n{KEY}\nother-7\n".encode(), **files}, version=2)
+    it.put("drop/erase-all/notes.pdf", b"%PDF-1.4 \x00 of " + KEY.encode())
+    it.put("drop/erase-all/archive.zip", b"PK\x03\x04 opaque")
+    it.put("drop/erase-all/deleted.csv", table(own()))
+    it.s3.delete_object(Bucket=it.bucket, Key="drop/erase-all/deleted.csv")
+    requests = [_capture(json.dumps({"text": text})) for text in (TEXT, "of others")]
+    requests += [
+        _capture(base64.b64encode(f"{KEY},5".encode()).decode(), "BASE64"),
+        _capture("other-1,1", "CSV"),
+    ]
+    it.put("capture/erase-all/live/1.jsonl", "\n".join(requests).encode())
+    it.put(
+        "labels/erase-all/m.manifest",
+        f'{json.dumps({"source": TEXT, "l": 1})}\n{{"source": "of others"}}\n'.encode(),
+    )
+    it.put("runs/erase-all-0001-ab/evaluate/report.html", f"<p>{KEY}: wrong</p>".encode())
+    told = {
+        "worst": [{"who": KEY, "size": 5}, {"who": "other-1", "size": 6}],
+        "note": f"{TEXT} and more",
+        "f1": 0.5,
+    }
+    it.put("runs/erase-all-0001-ab/evaluate/scorecard.json", json.dumps(told).encode())
+    it.put("athena/erase-all/1.csv", f'"who"\n"{KEY}"\n'.encode())
+
+    before = it.holding(KEY, TEXT)
+    assert len(before) > 12
+    dry = it.erase(KEY, dry_run=True)
+    assert it.holding(KEY, TEXT) == before
+    it.s3.delete_object(Bucket=it.bucket, Key=f"{it.work}result.json")
+    said = it.erase(KEY)
+
+    assert it.holding(KEY, TEXT) == set()
+    assert said["complete"]
+    assert {name: zone["rows"] for name, zone in said["zones"].items()} == {
+        name: zone["rows"] for name, zone in dry["zones"].items()
+    }
+    assert said["zones"]["drops"]["rows"] == 10
+    assert [one["key"] for one in said["unsearched"]] == ["drop/erase-all/archive.zip"]
+    assert it.body("drop/erase-all/a.csv") == table(*lines(0))
+    assert gzip.decompress(it.body("drop/erase-all/b.csv.gz")) == table(*lines(100))
+    assert it.body("drop/erase-all/c.csv").decode("utf-16") == table(*lines(200)).decode()
+    assert it.body("drop/erase-all/gone/today.csv") == b"who\nother-7\n"
+    assert it.body("drop/erase-all/bad.csv") == table(*lines(300), "one,two")
+    assert it.body("capture/erase-all/live/1.jsonl").decode() == f"{requests[1]}\n{requests[3]}"
+    card = json.loads(it.body("runs/erase-all-0001-ab/evaluate/scorecard.json"))
+    assert card == {
+        "worst": [{"who": "[erased]", "size": None}, told["worst"][1]],
+        "note": "[erased]",
+        "f1": 0.5,
+    }
+    assert {one["version"]: sum(one["rows"].values()) for one in said["datasets"]}[1] > 1
+    document = first.json("dataset.json")
+    assert document["erased"][0]["erasure"] == "one"
+    sides = ("train", "validation", "test")
+    assert {side: first.table(side).num_rows for side in sides} == {
+        side: document["rows"][side] for side in sides
+    }
