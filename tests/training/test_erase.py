@@ -1,4 +1,4 @@
-"""Erase as a job: whatever a project keeps in its bucket, in whatever format and version, the record is gone from it."""
+"""Erase as a job: whatever a project keeps in its bucket, in whatever format and version, the record is gone."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ class Bucket:
         words = [word for name, value in arguments.items() for word in (f"--{name}", value)]
         done = subprocess.run(
             [self.job.python, str(TRAINING / "erase.py"), *words],
-            env={**self.job.environment, **(environment or {})}, capture_output=True, text=True, timeout=120, check=False,
+            env={**self.job.environment, **(environment or {})},
+            capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert KEY not in done.stdout + done.stderr

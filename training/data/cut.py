@@ -1,7 +1,7 @@
 """Takes rows out of a file and leaves every other byte of it as it was. Streamed: memory does not grow with the file.
 
 Rows are counted as data/rows.py counts them: from 1, below the header, blank lines being none. Delimited text is cut at
-the places where Arrow's parser sees a row end: a quote opens a cell only where the cell begins, and is doubled within it.
+the places where Arrow's parser sees a row end: a quote opens a cell only where the cell begins, and is doubled in it.
 """
 
 from __future__ import annotations
