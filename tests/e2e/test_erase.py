@@ -1,4 +1,4 @@
-"""A record erased on a whole stage: then no version of any object, and no item of the ledger, says its key or its text."""
+"""A record erased on a whole stage: then no version of any object says its key or its text, nor does the ledger."""
 
 from __future__ import annotations
 
