@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.domain.ledger import MAX_TRIES
@@ -51,12 +51,18 @@ class Erasure:
         """Whether it is under way, and asks for the same."""
         return self.waits and self.dry_run == dry_run and set(self.digests) == set(digests)
 
+    def as_of(self, holder: str | None) -> Erasure:
+        """As it is when `holder` is the run that has the project: a run that died carries nothing out any more."""
+        if not self.waits or (self.state == RUNNING and holder == self.run):
+            return self
+        return replace(self, state=WAITING if self.may_run else FAILED)
+
     def document(self) -> dict[str, Any]:
         """For a person: no key, and nothing of a record."""
         return {
             "project": self.project,
             "erasure": self.id,
-            "state": FAILED if self.waits and not self.may_run and self.state != RUNNING else self.state,
+            "state": self.state,
             "dry_run": self.dry_run,
             "columns": list(self.columns),
             "keys": len(self.digests),

@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib.domain import erasure as erasures
 from chalicelib.domain.endpoint import endpoint_name
-from chalicelib.domain.erasure import DONE, RUNNING, Erasure
+from chalicelib.domain.erasure import DONE, RUNNING, WAITING, Erasure
 from chalicelib.domain.jobs import erase_request
 from chalicelib.domain.project import key as key_columns
 from chalicelib.domain.run import Lease
@@ -46,14 +46,19 @@ def run(command: Erase, ports: Ports) -> dict[str, Any]:
     digests = tuple(erasures.digest(secret, key) for key in keys)
     asked = _under_way(command, digests, ports) or _new(command, columns, digests, ports)
     place = place_of(ports.settings.bucket, asked)
-    if asked.state != RUNNING:
+    if asked.as_of(_holder(command.project, ports)).state != RUNNING:
         document = {"columns": list(columns), "keys": keys, "dry_run": command.dry_run}
         ports.documents.write(f"{place}keys.json", document)  # first: a run may come at once
-        asked = replace(asked, tries=0)
+        asked = replace(asked, state=WAITING, tries=0)
         ports.erasures.put(asked)
     started = ports.launcher.when_waiting(command.project)
     url = f"/projects/{command.project}/erasures/{asked.id}"
     return {**asked.document(), "run": asked.run or started, "url": url}
+
+
+def _holder(project: str, ports: Ports) -> str | None:
+    lease = ports.ledger.lease(project)
+    return lease.run if lease else None
 
 
 def _columns(project: str, ports: Ports) -> tuple[str, ...]:
@@ -103,14 +108,15 @@ def show(project: str, name: str, ports: Ports) -> dict[str, Any]:
         raise NotFound(
             f"erasure {name}", "there is no such erasure", f"GET /projects/{project}/erasures lists them."
         )
-    return found.document()
+    return found.as_of(_holder(project, ports)).document()
 
 
 def listed(project: str, ports: Ports) -> dict[str, Any]:
     """A project's erasures, newest first."""
     _spec(project, ports)
     every = sorted(ports.erasures.all(project), key=lambda one: one.requested_at, reverse=True)
-    return {"project": project, "erasures": [one.document() for one in every]}
+    holder = _holder(project, ports)
+    return {"project": project, "erasures": [one.as_of(holder).document() for one in every]}
 
 
 def place_of(bucket: str, asked: Erasure) -> str:
