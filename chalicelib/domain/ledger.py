@@ -227,7 +227,7 @@ def rewriting(
     It is the same upload in the order of things, whether or not its own event came first (`existing`). What was never
     to be read (refused, ignored) need not be read now.
     """
-    closed = _closed(old, SUPERSEDED, new.event_time) if old.verdict != REFUSED else ()
+    closed = _closed(old, SUPERSEDED, new.event_time) if old.verdict not in {REFUSED, DELETED} else ()
     ours = head is not None and head.object_id in {old.id, new.id}
     if existing is not None:
         placed = replace(existing, sequencer=old.sequencer, source=REWRITTEN, revision=existing.revision + 1)

@@ -81,9 +81,12 @@ class Path:
 
 
 _JUDGED = "Evaluate Gate Passed Register Approved Release Released"
-_ALL = f"Claim Prepare Learn Train {_JUDGED}"
+_ALL = f"Claim Erasing Prepare Learn Train {_JUDGED}"
 _UPDATING = {"Return": {"Payload": {"status": "updating", "wait_seconds": 1}}}
 _RELEASED = {"Return": {"Payload": {"status": "released"}}}
+
+_ERASING = _returns({**_CLAIM, "erase": {"JobName": "penstock-local-erase"}})["0-99"]
+_ERASED = {"0-99": {"Return": {"Id": "jr_0", "ExecutionTime": 3, "JobRunState": "SUCCEEDED"}}}
 
 PATHS = [
     Path("EverythingGoesWell", {}, f"{_ALL} Report Outcome Done"),
@@ -101,21 +104,37 @@ PATHS = [
         "Claim Report Outcome Done",
     ),
     Path(
+        "RecordsAreErased",
+        {"Claim": {"0": _ERASING, "1-99": _returns(_CLAIM)["0-99"]}, "Erase": _ERASED},
+        f"Claim Erasing Erase {_ALL} Report Outcome Done",
+    ),
+    Path(
+        "ErasingFails",
+        {
+            "Claim": {"0-99": _ERASING},
+            "Erase": _throws("States.TaskFailed", "no disk"),
+            "Report": _REPORT_FAILED,
+        },
+        "Claim Erasing Erase Report Outcome Unfinished",
+        "FAILED",
+        "States.TaskFailed",
+    ),
+    Path(
         "DataIsRefused",
         {"Prepare": _throws("States.TaskFailed", "BadUpload: no target"), "Report": _REPORT_REFUSED},
-        "Claim Prepare Report Outcome Done",
+        "Claim Erasing Prepare Report Outcome Done",
     ),
     Path(
         "TrainingFails",
         {"Train": _throws("States.TaskFailed"), "Report": _REPORT_FAILED},
-        "Claim Prepare Learn Train Report Outcome Unfinished",
+        "Claim Erasing Prepare Learn Train Report Outcome Unfinished",
         "FAILED",
         "States.TaskFailed",
     ),
     Path(
         "ModelIsTuned",
         {"Claim": _asked(tune={"HyperParameterTuningJobName": _TUNE})},
-        f"Claim Prepare Learn Tune Rank {_JUDGED} Report Outcome Done",
+        f"Claim Erasing Prepare Learn Tune Rank {_JUDGED} Report Outcome Done",
     ),
     Path(
         "TuningEndsBadly",
@@ -123,7 +142,7 @@ PATHS = [
             "Claim": _asked(tune={"HyperParameterTuningJobName": _TUNE}),
             "Tune": _throws("States.TaskFailed"),
         },
-        f"Claim Prepare Learn Tune Rank {_JUDGED} Report Outcome Done",
+        f"Claim Erasing Prepare Learn Tune Rank {_JUDGED} Report Outcome Done",
     ),
     Path(
         "TuningIsRefused",
@@ -133,14 +152,14 @@ PATHS = [
             "Rank": _throws("JobFailed"),
             "Report": _REPORT_FAILED,
         },
-        "Claim Prepare Learn Tune Rank Report Outcome Unfinished",
+        "Claim Erasing Prepare Learn Tune Rank Report Outcome Unfinished",
         "FAILED",
         "JobFailed",
     ),
     Path(
         "LearnersAreTried",
         {"Claim": _asked(auto={"jobs": _JOBS, "left_out": []})},
-        f"Claim Prepare Learn Auto Rank {_JUDGED} Report Outcome Done",
+        f"Claim Erasing Prepare Learn Auto Rank {_JUDGED} Report Outcome Done",
     ),
     Path(
         "EveryLearnerFails",
@@ -150,7 +169,7 @@ PATHS = [
             "Rank": _throws("JobFailed", "all 2 failed"),
             "Report": _REPORT_FAILED,
         },
-        "Claim Prepare Learn Auto Rank Report Outcome Unfinished",
+        "Claim Erasing Prepare Learn Auto Rank Report Outcome Unfinished",
         "FAILED",
         "JobFailed",
     ),
@@ -160,36 +179,36 @@ PATHS = [
             "Claim": _asked(auto={"jobs": _JOBS, "left_out": []}),
             "Try": _throws("States.TaskFailed", "x" * 600),
         },
-        f"Claim Prepare Learn Auto Rank {_JUDGED} Report Outcome Done",
+        f"Claim Erasing Prepare Learn Auto Rank {_JUDGED} Report Outcome Done",
     ),
     Path(
         "EvaluationFails",
         {"Evaluate": _throws("States.TaskFailed"), "Report": _REPORT_FAILED},
-        "Claim Prepare Learn Train Evaluate Report Outcome Unfinished",
+        "Claim Erasing Prepare Learn Train Evaluate Report Outcome Unfinished",
         "FAILED",
         "States.TaskFailed",
     ),
     Path(
         "ModelIsRefused",
         {"Gate": _returns({"passed": False, "reason": "0.51 < 0.75"}), "Report": _REPORT_REFUSED},
-        "Claim Prepare Learn Train Evaluate Gate Passed Report Outcome Done",
+        "Claim Erasing Prepare Learn Train Evaluate Gate Passed Report Outcome Done",
     ),
     Path(
         "PersonMustApprove",
         {"Register": _returns({"approved": False})},
-        "Claim Prepare Learn Train Evaluate Gate Passed Register Approved Report Outcome Done",
+        "Claim Erasing Prepare Learn Train Evaluate Gate Passed Register Approved Report Outcome Done",
     ),
     Path(
         "RegisterFails",
         {"Register": _throws("Misconfigured"), "Report": _REPORT_FAILED},
-        "Claim Prepare Learn Train Evaluate Gate Passed Register Report Outcome Unfinished",
+        "Claim Erasing Prepare Learn Train Evaluate Gate Passed Register Report Outcome Unfinished",
         "FAILED",
         "Misconfigured",
     ),
     Path(
         "EndpointRollsBack",
         {"Release": _throws("ReleaseRolledBack"), "Report": _REPORT_FAILED},
-        "Claim Prepare Learn Train Evaluate Gate Passed Register Approved Release Report Outcome Unfinished",
+        "Claim Erasing Prepare Learn Train Evaluate Gate Passed Register Approved Release Report Outcome Unfinished",
         "FAILED",
         "ReleaseRolledBack",
     ),

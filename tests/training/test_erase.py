@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -197,3 +198,110 @@ def test_the_key_is_in_no_version_of_any_object(job: Job) -> None:
     assert {side: first.table(side).num_rows for side in sides} == {
         side: document["rows"][side] for side in sides
     }
+
+
+def held(bucket: Bucket) -> dict[str, int]:
+    """How much of a record the last erasure found, by zone."""
+    result = json.loads(bucket.body(f"{bucket.work}result.json"))
+    return {name: zone["rows"] for name, zone in result["zones"].items()}
+
+
+def killed_after(bucket: Bucket, strikes: int, folder: Path) -> None:
+    """Start the erasure and let its process die after so many objects were changed."""
+    folder.joinpath("sitecustomize.py").write_text(
+        f"""
+import os, sys
+sys.path.insert(0, {str(TRAINING)!r})
+from data import versions
+left = {strikes}
+purge = versions.purge
+def dying(*arguments):
+    global left
+    left -= 1
+    if left < 0:
+        os._exit(9)
+    purge(*arguments)
+versions.purge = dying
+"""
+    )
+    with pytest.raises(AssertionError):
+        bucket.erase(KEY, environment={"PYTHONPATH": str(folder)})
+
+
+@pytest.mark.parametrize("strikes", [0, 1, 3])
+def test_a_job_that_was_killed_is_finished_by_the_next(job: Job, tmp_path: Path, strikes: int) -> None:
+    """It dies between writing an object anew and deleting the old version; the receipt is that of one whole run."""
+    it = Bucket(job, f"erase-killed-{strikes}")
+    it.prepare({"a.csv": table(own(), *lines(0)), "b.csv": table(*lines(100), own("7"))})
+    killed_after(it, strikes, tmp_path)
+    assert it.holding(KEY)
+    said = it.erase()
+    assert it.holding(KEY, TEXT) == set()
+    assert said["zones"]["drops"]["rows"] == 2
+    assert {one["key"].rsplit("/", 1)[1] for one in said["rewritten"]} == {"a.csv", "b.csv"}
+    for one in said["rewritten"]:
+        told = it.s3.head_object(Bucket=it.bucket, Key=one["key"])
+        assert (told["VersionId"], told["Metadata"]["penstock-was"]) == (one["version_id"], one["was"])
+    again = it.erase()
+    assert again["rewritten"] == said["rewritten"]
+
+
+def test_an_upload_over_it_meanwhile_stays(job: Job, tmp_path: Path) -> None:
+    it = Bucket(job, "erase-over")
+    it.put("drop/erase-over/a.csv", table(own(), *lines(0)))
+    killed_after(it, 0, tmp_path)
+    it.put("drop/erase-over/a.csv", table(*lines(50), own("9")))
+    it.erase()
+    assert it.holding(KEY) == set()
+    assert it.body("drop/erase-over/a.csv") == table(*lines(50))
+
+
+def test_keys_of_several_columns_and_of_numbers(job: Job) -> None:
+    it = Bucket(job, "erase-pairs", key=["who", "size"])
+    it.prepare(
+        {"a.csv": table("p,1.0,note one here,a", "p,2,note two here,b", "q,1,note three here,a", *lines(0))}
+    )
+    asked = {"columns": ["who", "size"], "keys": [["p", "2"]], "dry_run": False}
+    it.put(f"{it.work}keys.json", json.dumps(asked).encode())
+    it.put(f"{it.work}project.json", json.dumps(it.spec).encode())
+    it.erase()
+    assert it.body("drop/erase-pairs/a.csv") == table(
+        "p,1.0,note one here,a", "q,1,note three here,a", *lines(0)
+    )
+    assert it.holding("note two here") == set()
+    assert "drop/erase-pairs/a.csv" in it.holding("note one here")
+    assert held(it)["lake"] == 1
+
+
+def test_short_keys_touch_their_own_rows_only(job: Job) -> None:
+    """`7` is in every row; it is a key in one."""
+    it = Bucket(job, "erase-short")
+    it.prepare(
+        {"a.csv": table("7,7,short 7 note,a", *lines(0)), "bad.csv": table("8,seven,7,a", *lines(60, 5))}
+    )
+    it.put(
+        "runs/erase-short-0001-ab/evaluate/scorecard.json",
+        b'{"worst": [{"who": 7, "n": 7}, {"who": 8, "n": 7}]}',
+    )
+    it.erase("7")
+    assert it.body("drop/erase-short/a.csv") == table(*lines(0))
+    assert it.body("drop/erase-short/bad.csv") == table("8,seven,7,a", *lines(60, 5))
+    card = json.loads(it.body("runs/erase-short-0001-ab/evaluate/scorecard.json"))
+    assert card == {"worst": [{"who": None, "n": None}, {"who": 8, "n": 7}]}
+
+
+def test_corrections_follow_the_rows_they_correct(job: Job) -> None:
+    """They name the upload by its etag and its rows by number; both are others when a row has gone."""
+    it = Bucket(job, "erase-replay")
+    body = table("x-1,wide,note,a", own(), "x-2,wide,note,b", *lines(0))
+    [entry] = job.objects(it.project, {"in/a.csv": body})
+    name = f"replay/version=000001/etag={entry['etag']}/in/a.csv.replay.csv"
+    fixes = f"_replayed_number,who,size,note,kind\n1,x-1,1,note,a\n2,{KEY},2,{TEXT},a\n3,x-2,3,note,b\n"
+    it.put(f"drop/{it.project}/{name}", fixes.encode())
+    said = it.erase(KEY)
+    assert it.holding(KEY, TEXT) == set()
+    made = next(one for one in said["rewritten"] if one["key"].endswith("in/a.csv"))
+    moved = it.body(f"drop/{it.project}/{name.replace(entry['etag'], made['etag'])}").decode()
+    assert moved == "_replayed_number,who,size,note,kind\n1,x-1,1,note,a\n2,x-2,3,note,b\n"
+    found = it.s3.list_objects_v2(Bucket=it.bucket, Prefix=f"drop/{it.project}/replay/")["Contents"]
+    assert len(found) == 1
