@@ -51,9 +51,9 @@ def erase(
         raise PenstockError(
             "erase", "no key was given", "penstock erase PROJECT KEY, or --file with a key a line."
         )
-    api = Api(session.locate().api_url)
     if not dry_run and not yes:
         _confirm(project, len(asked))
+    api = Api(session.locate().api_url)
     body = json.dumps({"keys": asked, "dry_run": dry_run}).encode()
     told = json.loads(
         api.send("POST", f"{of(project)}/erasures", body, {"Content-Type": "application/json"}).body

@@ -31,7 +31,7 @@ from chalicelib.domain.ledger import (
 from chalicelib.domain.model_version import Champion
 from chalicelib.domain.run import FAILED, RUNNING, Lease, RunRecord
 from chalicelib.errors import LeaseLost, Misconfigured
-from chalicelib.ports import Ledger
+from chalicelib.ports import Erasures, Ledger
 from tests import builders
 from tests.fakes import InMemoryErasures, InMemoryLedger
 
@@ -382,9 +382,11 @@ def test_an_upload_written_anew_does_not_come_over_a_newer_one_or_a_deletion(led
     ledger.record(builders.a_record(version_id="v3", sequencer="08"))
     new = builders.an_upload(version_id="v2", sequencer="05")
     assert ledger.rewrite(new, old) == "older"
-    assert {r.version_id: r.verdict for r in ledger.objects("churn")} == dict(
-        v1=SUPERSEDED, v2=SUPERSEDED, v3=PENDING
-    )
+    assert {r.version_id: r.verdict for r in ledger.objects("churn")} == {
+        "v1": SUPERSEDED,
+        "v2": SUPERSEDED,
+        "v3": PENDING,
+    }
     other = recorded(ledger, builders.a_record(key="drop/churn/b.csv", version_id="v1", sequencer="05"))
     ledger.delete(builders.an_upload(kind="deleted", key="drop/churn/b.csv", sequencer="07"), "churn")
     ledger.rewrite(replace(new, key="drop/churn/b.csv"), other)
@@ -398,11 +400,7 @@ def recorded(ledger: Ledger, record: ObjectRecord) -> ObjectRecord:
 
 
 def test_erasures_are_kept_and_wait(ledger: Ledger) -> None:
-    kept = (
-        DynamoErasures(ledger._table._client, ledger._table.name)
-        if isinstance(ledger, DynamoLedger)
-        else InMemoryErasures(ledger)
-    )  # type: ignore[arg-type]
+    kept: Erasures = InMemoryErasures(ledger) if isinstance(ledger, InMemoryLedger) else _beside(ledger)
     asked = Erasure("churn", "e1", ("who", "day"), ("d1", "d2"), dry_run=False, requested_at=builders.AT)
     kept.put(asked)
     assert kept.get("churn", "e1") == asked
@@ -417,3 +415,10 @@ def test_erasures_are_kept_and_wait(ledger: Ledger) -> None:
     assert not ledger.any_waiting("churn", retries=True)
     assert kept.secret("churn") == kept.secret("churn")
     assert len(bytes.fromhex(kept.secret("churn"))) == 32
+
+
+def _beside(ledger: Ledger) -> DynamoErasures:
+    """Erasures in the same table."""
+    assert isinstance(ledger, DynamoLedger)
+    table = ledger._table
+    return DynamoErasures(table._client, table.name)

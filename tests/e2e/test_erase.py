@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from penstock.cli.__main__ import main
 from tests.e2e.stage import Stage
 from tests.training.everything import texts
 
@@ -80,7 +81,7 @@ def newest_dataset(stage: Stage, project: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_an_erased_record_is_in_no_object_at_all(stage: Stage) -> None:
+def test_an_erased_record_is_in_no_object_at_all(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     stage.put_project(spec(PROJECT))
     s3, bucket = stage.client("s3"), stage.deployed.bucket
     first = stage.drop(PROJECT, "a.csv", table(own("4"), *rows(0, 60, 10), own("3"), f"{KEY},many,x,b"))
@@ -126,7 +127,11 @@ def test_an_erased_record_is_in_no_object_at_all(stage: Stage) -> None:
     }
     assert verdicts == {first: "prepared", second: "prepared"}
 
-    again = carried_out(stage, ask(stage, "DELETE", f"/projects/{PROJECT}/records/{quote(KEY, safe='')}"))
+    capsys.readouterr()
+    assert main(["--json", "--root", str(stage.root), "erase", PROJECT, KEY, "--yes"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert stage.get(f"/projects/{PROJECT}/erasures")["erasures"] == [again, told]
+    stage.until(lambda: stage.get(f"/projects/{PROJECT}")["run"] is None, "the run's end")
     assert again["erasure"] != asked["erasure"]
     assert sum(zone["rows"] for zone in again["receipt"]["zones"].values()) == 0
     assert again["receipt"]["models"] == []
