@@ -229,7 +229,9 @@ versions.purge = dying
         bucket.erase(KEY, environment={"PYTHONPATH": str(folder)})
 
 
-@pytest.mark.parametrize("strikes", [0, 1, 3])
+@pytest.mark.parametrize(
+    "strikes", [1, pytest.param(0, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_a_job_that_was_killed_is_finished_by_the_next(job: Job, tmp_path: Path, strikes: int) -> None:
     """It dies between writing an object anew and deleting the old version; the receipt is that of one whole run."""
     it = Bucket(job, f"erase-killed-{strikes}")
@@ -247,6 +249,7 @@ def test_a_job_that_was_killed_is_finished_by_the_next(job: Job, tmp_path: Path,
     assert again["rewritten"] == said["rewritten"]
 
 
+@pytest.mark.slow
 def test_an_upload_over_it_meanwhile_stays(job: Job, tmp_path: Path) -> None:
     it = Bucket(job, "erase-over")
     it.put("drop/erase-over/a.csv", table(own(), *lines(0)))
@@ -257,6 +260,7 @@ def test_an_upload_over_it_meanwhile_stays(job: Job, tmp_path: Path) -> None:
     assert it.body("drop/erase-over/a.csv") == table(*lines(50))
 
 
+@pytest.mark.slow
 def test_keys_of_several_columns_and_of_numbers(job: Job) -> None:
     it = Bucket(job, "erase-pairs", key=["who", "size"])
     it.prepare(
@@ -291,6 +295,7 @@ def test_short_keys_touch_their_own_rows_only(job: Job) -> None:
     assert card == {"worst": [{"who": None, "n": None}, {"who": 8, "n": 7}]}
 
 
+@pytest.mark.slow
 def test_corrections_follow_the_rows_they_correct(job: Job) -> None:
     """They name the upload by its etag and its rows by number; both are others when a row has gone."""
     it = Bucket(job, "erase-replay")
