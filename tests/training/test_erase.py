@@ -339,7 +339,7 @@ def test_the_workshops_four_keys_are_in_no_object(job: Job, shared_data: Path) -
     left = {
         name: it.body(f"drop/tweets/{name}") for name in names if f"drop/tweets/{name}" not in said["removed"]
     }
-    assert said["zones"]["drops"]["rows"] == 12  # of upserts, the reference, and the deletes themselves
+    assert said["zones"]["drops"]["rows"] == 8  # of upserts, and of the deletes themselves
     assert set(files) - set(left) == {"deletes/03-22-2022/part-01.csv"}
     again = it.prepare(left, version=2)
     sides = ("train", "validation", "test")
