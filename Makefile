@@ -29,7 +29,7 @@ gate: $(VENV)/installed ## Everything a change must pass: format, lint, types, i
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
-	cd training && MYPYPATH=. ../$(RUN) -m mypy --strict --config-file ../pyproject.toml -p learners -p judge -p data -m container -m train -m evaluate -m inference -m tables -m prepare
+	cd training && MYPYPATH=. ../$(RUN) -m mypy --strict --config-file ../pyproject.toml -p learners -p judge -p data -m container -m train -m evaluate -m inference -m tables -m prepare -m erase
 	$(RUN) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --no-logo
 	$(RUN) -c "import sys; from cfnlint.runner import main; sys.exit(main())" statemachine/template.yaml
 	$(RUN) -m pytest tests/architecture

@@ -12,6 +12,7 @@ from chalicelib.observability import MIDDLEWARE, note
 from chalicelib.steps import claim as claiming
 from chalicelib.steps import (
     define,
+    erase,
     gate,
     ingest,
     look,
@@ -183,6 +184,30 @@ def list_models(project: str) -> dict[str, Any]:
 def show_endpoint(project: str) -> dict[str, Any]:
     """What a project's endpoint should serve and what it serves."""
     return look.endpoint(inbound.named(project), wiring.ports())
+
+
+@app.door("/projects/{project}/erasures")
+def list_erasures(project: str) -> dict[str, Any]:
+    """A project's erasures, newest first."""
+    return erase.listed(inbound.named(project), wiring.ports())
+
+
+@app.door("/projects/{project}/erasures", methods=["POST"])
+def erase_records(project: str) -> Response:
+    """Take the rows of some keys out of everything the project keeps."""
+    return Response(erase.run(inbound.erase(app.asked, project), wiring.ports()), status_code=202)
+
+
+@app.door("/projects/{project}/erasures/{name}")
+def show_erasure(project: str, name: str) -> dict[str, Any]:
+    """How far an erasure is, and its receipt."""
+    return erase.show(inbound.named(project), inbound.named(name), wiring.ports())
+
+
+@app.door("/projects/{project}/records/{record}", methods=["DELETE"])
+def erase_record(project: str, record: str) -> Response:
+    """Take the rows of one key out of everything the project keeps."""
+    return Response(erase.run(inbound.forget(project, record), wiring.ports()), status_code=202)
 
 
 @app.door("/projects/{project}/predict", methods=["POST"], content_types=DATA, step="predict")

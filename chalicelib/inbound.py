@@ -15,6 +15,7 @@ from chalicelib.domain.upload import Upload
 from chalicelib.errors import BadRequest, PipelineError
 from chalicelib.observability import note
 from chalicelib.steps.claim import Claim
+from chalicelib.steps.erase import Erase
 from chalicelib.steps.look import MOST, Uploads
 from chalicelib.steps.notice import Notice
 from chalicelib.steps.predict import Predict
@@ -67,6 +68,20 @@ def predict(request: Request, project: str | None) -> Predict:
         accept=headers.get("accept", ""),
         request_id=request_id(request),
     )
+
+
+def erase(request: Request, project: str) -> Erase:
+    """A request to erase some keys: {"keys": [...], "dry_run": false}."""
+    asked = body(request)
+    if not isinstance(asked, Mapping):
+        raise BadRequest("body", "it is no JSON object", 'Send {"keys": ["...", ...]}.')
+    return Erase(named(project), asked.get("keys"), bool(asked.get("dry_run", False)))
+
+
+def forget(project: str, record: str) -> Erase:
+    """A request to erase one key, which is in the address: the log must not keep what is to be forgotten."""
+    note(path=f"/projects/{project}/records/...")
+    return Erase(named(project), [named(record)])
 
 
 def named(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from chalicelib.domain.bucket import Listed
 from chalicelib.domain.endpoint import Actual
+from chalicelib.domain.erasure import Erasure
 from chalicelib.domain.ledger import PENDING, Head, Move, ObjectRecord, Waiting
 from chalicelib.domain.model_version import Champion, ModelVersion
 from chalicelib.domain.notices import Notice
@@ -50,6 +51,9 @@ class Ledger(Protocol):
 
     def restore(self, upload: Upload, project: str, verdict: str) -> str:
         """Open a closed upload again that the bucket shows as the current version. Answers restored or known."""
+
+    def rewrite(self, upload: Upload, old: ObjectRecord) -> str:
+        """Let an upload take the place of one it was made of, in the order too. Answers rewritten or older."""
 
     def head(self, project: str, key: str) -> Head | None:
         """The newest news of a key."""
@@ -107,6 +111,22 @@ class Ledger(Protocol):
 
     def put_champion(self, champion: Champion) -> None:
         """Record which model the endpoint answers with."""
+
+
+class Erasures(Protocol):
+    """Erasures that were asked for. One that waits is among what `Ledger.any_waiting` tells of."""
+
+    def secret(self, project: str) -> str:
+        """The project's secret that digests of keys are made with, in hexadecimal digits; made when first asked for."""
+
+    def put(self, asked: Erasure) -> None:
+        """Create or replace what is kept of an erasure."""
+
+    def get(self, project: str, name: str) -> Erasure | None:
+        """One erasure, or None."""
+
+    def all(self, project: str) -> list[Erasure]:
+        """A project's erasures."""
 
 
 class Documents(Protocol):
@@ -254,6 +274,16 @@ class Repairer(Protocol):
         """Enter versions older than `before` as `verdict`, close what is gone, open what is back; how many changed."""
 
 
+class Eraser(Protocol):
+    """Carries erasures through a run (chalicelib.steps.erase has the one)."""
+
+    def next(self, lease: Lease, spec_uri: str) -> dict[str, Any] | None:
+        """The job of the oldest erasure that waits, which is now this run's; None when none does."""
+
+    def settle(self, lease: Lease) -> bool:
+        """Take in what the job has done; whether this run has carried out an erasure."""
+
+
 class Ports(Protocol):
     """Everything a step may use; wiring builds each part on first use."""
 
@@ -268,6 +298,14 @@ class Ports(Protocol):
     @property
     def ledger(self) -> Ledger:
         """What is known."""
+
+    @property
+    def erasures(self) -> Erasures:
+        """Erasures that were asked for."""
+
+    @property
+    def eraser(self) -> Eraser:
+        """Carries erasures through a run."""
 
     @property
     def documents(self) -> Documents:

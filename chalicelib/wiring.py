@@ -14,6 +14,7 @@ from chalicelib import settings as stage
 from chalicelib.adapters.champions import RememberedChampions
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.dynamodb import DynamoLedger
+from chalicelib.adapters.erasures import DynamoErasures
 from chalicelib.adapters.s3 import S3Documents
 from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
 from chalicelib.adapters.sagemaker_jobs import SageMakerJobs
@@ -23,6 +24,7 @@ from chalicelib.adapters.sns import SnsNotices
 from chalicelib.adapters.ssm import read_parameter
 from chalicelib.adapters.stepfunctions import StepFunctionsWorkflow
 from chalicelib.steps import report
+from chalicelib.steps.erase import Eraser
 from chalicelib.steps.launch import Launch
 from chalicelib.steps.repair import Repair
 from chalicelib.steps.tell import Tell
@@ -55,6 +57,16 @@ class Wiring:
     def ledger(self) -> port.Ledger:
         """What is known."""
         return DynamoLedger(self._client("dynamodb"), self.settings.table)
+
+    @cached_property
+    def erasures(self) -> port.Erasures:
+        """Erasures that were asked for."""
+        return DynamoErasures(self._client("dynamodb"), self.settings.table)
+
+    @cached_property
+    def eraser(self) -> port.Eraser:
+        """Carries erasures through a run."""
+        return Eraser(self)
 
     @cached_property
     def documents(self) -> port.Documents:

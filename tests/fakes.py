@@ -16,7 +16,23 @@ from chalicelib import inbound
 from chalicelib.adapters.champions import RememberedChampions
 from chalicelib.domain.bucket import Listed
 from chalicelib.domain.endpoint import Actual
-from chalicelib.domain.ledger import Change, Head, Move, ObjectRecord, Waiting, arrival, deletion, restoration
+from chalicelib.domain.erasure import Erasure
+from chalicelib.domain.ledger import (
+    IGNORED,
+    PENDING,
+    REFUSED,
+    REWRITTEN,
+    Change,
+    Head,
+    Move,
+    ObjectRecord,
+    Waiting,
+    arrival,
+    deletion,
+    record_of,
+    restoration,
+    rewriting,
+)
 from chalicelib.domain.model_version import Champion, ModelVersion
 from chalicelib.domain.prediction import Answer, Question
 from chalicelib.domain.ranking import Candidate
@@ -25,6 +41,7 @@ from chalicelib.domain.upload import Upload, object_id, order
 from chalicelib.errors import AwsTrouble, LeaseLost, PipelineError
 from chalicelib.settings import Settings
 from chalicelib.steps import claim, report
+from chalicelib.steps.erase import Eraser
 from chalicelib.steps.launch import Launch
 from chalicelib.steps.repair import Repair
 from chalicelib.steps.tell import Tell
@@ -86,6 +103,15 @@ class InMemoryLedger:
         name = object_id(upload.key, upload.version_id, upload.sequencer, upload.etag)
         change = restoration(upload, verdict, head, current, self.records.get((project, name)))
         return self._apply(project, upload.key, change)
+
+    def rewrite(self, upload: Upload, old: ObjectRecord) -> str:
+        verdict = old.verdict if old.verdict in {REFUSED, IGNORED} else PENDING
+        reason = old.reason if verdict != PENDING else None
+        new = record_of(upload, old.project, verdict=verdict, reason=reason, source=REWRITTEN)
+        head = self.heads.get((old.project, upload.key))
+        existing = self.records.get((old.project, new.id))
+        known = self.records.get((old.project, old.id), old)
+        return self._apply(old.project, upload.key, rewriting(new, known, head, existing))
 
     def head(self, project: str, key: str) -> Head | None:
         return self.heads.get((project, key))
@@ -229,6 +255,31 @@ class FakeDocuments:
             raise self.trouble_removing
         for key in keys:
             self.bucket.delete(key)
+
+
+class InMemoryErasures:
+    """Erasures; their markers are the ledger's."""
+
+    def __init__(self, ledger: InMemoryLedger) -> None:
+        self.kept: dict[tuple[str, str], Erasure] = {}
+        self._ledger = ledger
+
+    def secret(self, project: str) -> str:
+        return "5a" * 32
+
+    def put(self, asked: Erasure) -> None:
+        self.kept[(asked.project, asked.id)] = asked
+        place = (asked.project, f"erasure#{asked.id}")
+        if asked.waits:
+            self._ledger.markers[place] = asked.tries
+        else:
+            self._ledger.markers.pop(place, None)
+
+    def get(self, project: str, name: str) -> Erasure | None:
+        return self.kept.get((project, name))
+
+    def all(self, project: str) -> list[Erasure]:
+        return [one for (of, _), one in sorted(self.kept.items()) if of == project]
 
 
 class FakeWorkflow:
@@ -406,6 +457,14 @@ class FakePorts:
     predictor: FakePredictor = field(default_factory=FakePredictor)
     notices: FakeNotices = field(default_factory=FakeNotices)
     schedules: FakeSchedules = field(default_factory=FakeSchedules)
+
+    @cached_property
+    def erasures(self) -> InMemoryErasures:
+        return InMemoryErasures(self.ledger)
+
+    @cached_property
+    def eraser(self) -> Eraser:
+        return Eraser(self)
 
     @cached_property
     def launcher(self) -> Launch:

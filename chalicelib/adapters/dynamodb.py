@@ -14,7 +14,22 @@ from typing import Any
 from chalicelib.adapters import items
 from chalicelib.adapters.items import Item
 from chalicelib.adapters.table import Table, Write
-from chalicelib.domain.ledger import Change, Head, Move, ObjectRecord, Waiting, arrival, deletion, restoration
+from chalicelib.domain.ledger import (
+    IGNORED,
+    PENDING,
+    REFUSED,
+    REWRITTEN,
+    Change,
+    Head,
+    Move,
+    ObjectRecord,
+    Waiting,
+    arrival,
+    deletion,
+    record_of,
+    restoration,
+    rewriting,
+)
 from chalicelib.domain.model_version import Champion
 from chalicelib.domain.run import RUNNING, Lease, RunRecord, new_run, project_of
 from chalicelib.domain.upload import Upload, key_in_ids, object_id, order
@@ -80,6 +95,19 @@ class DynamoLedger:
             return restoration(upload, verdict, head, current, self._object(project, name))
 
         return self._apply(project, upload.key, decide)
+
+    def rewrite(self, upload: Upload, old: ObjectRecord) -> str:
+        """Let an upload take the place of one it was made of; see the port."""
+        verdict = old.verdict if old.verdict in {REFUSED, IGNORED} else PENDING
+        reason = old.reason if verdict != PENDING else None
+        new = record_of(upload, old.project, verdict=verdict, reason=reason, source=REWRITTEN)
+
+        def decide(head_item: Item | None) -> Change:
+            head = items.head_of(head_item) if head_item else None
+            known = self._object(old.project, old.id) or old
+            return rewriting(new, known, head, self._object(old.project, new.id))
+
+        return self._apply(old.project, upload.key, decide)
 
     def head(self, project: str, key: str) -> Head | None:
         """The newest news of a key."""

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from chalicelib.domain.erasure import Erasure
 from chalicelib.domain.ledger import Head, ObjectRecord, Waiting
 from chalicelib.domain.model_version import Champion
 from chalicelib.domain.run import Lease, RunRecord
 
 Item = dict[str, dict[str, Any]]
-_JSON = frozenset({"history", "rows", "summary", "spec", "metrics"})
+_JSON = frozenset({"history", "rows", "summary", "spec", "metrics", "receipt", "digests", "columns"})
 
 
 def pack(values: Mapping[str, Any]) -> Item:
@@ -109,6 +110,23 @@ def head_of(item: Item) -> Head:
 def run_item(record: RunRecord) -> Item:
     """A run with its key."""
     return {**run_key(record.project, record.run), **pack(asdict(record))}
+
+
+def erasure_key(project: str, name: str) -> Item:
+    """Where an erasure is."""
+    return key(f"ERASURES#{project}", name)
+
+
+def erasure_item(asked: Erasure) -> Item:
+    """An erasure with its key."""
+    return {**erasure_key(asked.project, asked.id), **pack(asdict(asked))}
+
+
+def erasure_of(item: Item) -> Erasure:
+    """An erasure."""
+    values = unpack(item)
+    lists = {name: tuple(values[name]) for name in ("columns", "digests")}
+    return Erasure(**{**values, **lists})
 
 
 def run_of(item: Item) -> RunRecord:

@@ -81,6 +81,21 @@ def prepare_request(names: Names) -> dict[str, Any]:
     return {"JobName": names.place.glue_job, "Arguments": arguments}
 
 
+def erase_request(
+    place: Place, project: str, erasure: str, spec_uri: str, capture_prefix: str
+) -> dict[str, Any]:
+    """glue:StartJobRun of an erasure. The keys themselves are in a document: arguments can be read for months."""
+    arguments = {
+        "--project": project,
+        "--erasure": erasure,
+        "--bucket": place.bucket,
+        "--work_prefix": f"runs/erasures/{project}/{erasure}/",
+        "--spec_uri": spec_uri,
+        "--capture_prefix": capture_prefix,
+    }
+    return {"JobName": f"penstock-{place.stage}-erase", "Arguments": arguments}
+
+
 def learner_name(spec: Mapping[str, Any]) -> str:
     """The spec's learner; of `auto` nothing is known before the candidates are ranked."""
     return str(spec["learner"]["name"])

@@ -29,6 +29,8 @@ _NEXT: dict[str, frozenset[str]] = {
     DELETED: frozenset({DELETED, SUPERSEDED, PENDING, IGNORED}),
 }
 _WHY_CLOSED = {SUPERSEDED: "a newer upload of the same key", DELETED: "deleted from the bucket"}
+REWRITTEN = "erasure"
+"""The source of an upload that an erasure put: no event of its own may give it another place in the order."""
 _RESTORED = "the bucket shows it as the current version again"
 
 
@@ -215,6 +217,30 @@ def restoration(
         fresh = {"run": None, "leaving": False, "tries": 0}
         closed += (Move(existing, existing.becomes(verdict, at=upload.at, reason=_RESTORED, **fresh)),)
     return Change("restored", moves=closed, head=Head(upload.key, upload.sequencer, existing.id, head.gone))
+
+
+def rewriting(
+    new: ObjectRecord, old: ObjectRecord, head: Head | None, existing: ObjectRecord | None
+) -> Change:
+    """What it does that an upload was put again without some of its rows: `new`, in the place of `old`.
+
+    It is the same upload in the order of things, whether or not its own event came first (`existing`). What was never
+    to be read (refused, ignored) need not be read now.
+    """
+    closed = _closed(old, SUPERSEDED, new.event_time) if old.verdict not in {REFUSED, DELETED} else ()
+    ours = head is not None and head.object_id in {old.id, new.id}
+    if existing is not None:
+        placed = replace(existing, sequencer=old.sequencer, source=REWRITTEN, revision=existing.revision + 1)
+        closed += (Move(existing, placed),)
+    if head is None or not ours:
+        late = None if existing else _stillborn(new, SUPERSEDED, "a newer upload")
+        return Change("older", put=late, moves=closed)
+    after = Head(new.key, old.sequencer, new.id, head.gone)
+    if existing is not None:
+        return Change("rewritten", moves=closed, head=after)
+    return Change(
+        "rewritten", _stillborn(new, DELETED, "its deletion") if after.deleted else new, closed, after
+    )
 
 
 def _closed(current: ObjectRecord | None, verdict: str, at: str) -> tuple[Move, ...]:

@@ -46,13 +46,28 @@ def run(command: Claim, ports: Ports) -> dict[str, Any]:
         raise NotFound(
             where, "there is no such project any more", f"Create it with PUT /projects/{command.project}."
         )
+    erased = ports.eraser.settle(lease)
     records = _take(lease, ports)
-    if not records:
+    names = Names(ports.settings, lease.project, lease.run, lease.attempt, version=lease.number)
+    erase = ports.eraser.next(lease, names.of_run("project.json"))
+    if erased and erase is None:
+        _changed(lease, ports)
+    if not records and erase is None:
         where = f"project {command.project}"
         raise NothingWaiting(
             where, "no upload is usable: each is refused, deleted or replaced", "Upload new data."
         )
-    return _write(lease, complete(spec), records, ports)
+    document = _write(names, complete(spec), records, ports)
+    return document if erase is None else {**document, "erase": erase}
+
+
+def _changed(lease: Lease, ports: Ports) -> None:
+    """Whether the erasure, or an upload that came meanwhile, has left something to prepare."""
+    if not any(record.run == lease.run for record in ports.ledger.objects(lease.project)):
+        where = f"project {lease.project}"
+        raise NothingWaiting(
+            where, "the erasure has changed no upload that is in use", "Its receipt says where it looked."
+        )
 
 
 def _lease(command: Claim, ports: Ports) -> Lease:
@@ -87,11 +102,10 @@ def _take(lease: Lease, ports: Ports) -> list[ObjectRecord]:
     return live(ports.ledger.objects(project), lease.run)
 
 
-def _write(lease: Lease, spec: dict[str, Any], records: list[ObjectRecord], ports: Ports) -> dict[str, Any]:
-    names = Names(ports.settings, lease.project, lease.run, lease.attempt, version=lease.number)
-    ports.documents.write(names.of_run("objects.json"), objects_document(lease.project, lease.run, records))
+def _write(names: Names, spec: dict[str, Any], records: list[ObjectRecord], ports: Ports) -> dict[str, Any]:
+    ports.documents.write(names.of_run("objects.json"), objects_document(names.project, names.run, records))
     ports.documents.write(names.of_run("project.json"), spec)
-    champion = _champion(lease.project, ports)
+    champion = _champion(names.project, ports)
     now = sum(record.verdict == CLAIMED for record in records)
     learning = _learning(names, spec, champion, ports)
     return claim_document(names, spec, champion, learning, objects=len(records), claimed_now=now)

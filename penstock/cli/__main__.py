@@ -25,6 +25,7 @@ WORDS = (
     "watch",
     "why",
     "replay",
+    "erase",
     "runs",
     "leaderboard",
     "compare",

@@ -118,10 +118,12 @@ def _streams(target: Target) -> Iterator[str]:
 
 
 def _glue_runs(target: Target) -> list[str]:
+    return [run for job in ("prepare", "erase") for run in _runs_of(target, f"{target.prefix}-{job}")]
+
+
+def _runs_of(target: Target, job: str) -> list[str]:
     try:
-        pages = (
-            target.client("glue").get_paginator("get_job_runs").paginate(JobName=f"{target.prefix}-prepare")
-        )
+        pages = target.client("glue").get_paginator("get_job_runs").paginate(JobName=job)
         return [run["Id"] for page in pages for run in page["JobRuns"]]
     except ClientError as error:
         if error.response["Error"]["Code"] in {"EntityNotFoundException", *GONE}:

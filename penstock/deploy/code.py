@@ -10,6 +10,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+GLUE_SCRIPTS = ("prepare.py", "erase.py")
+"""What Glue starts by its address; the rest it imports from training.zip."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -31,7 +33,7 @@ class Bundle:
         """Key → content of everything to upload; `complete` comes last and says the rest is there."""
         loose = {f"{self.prefix}/source/{name}": content for name, content in self.files.items()}
         return loose | {
-            f"{self.prefix}/prepare.py": self.files["prepare.py"],
+            **{f"{self.prefix}/{name}": self.files[name] for name in GLUE_SCRIPTS if name in self.files},
             f"{self.prefix}/training.tar.gz": self._tar(),
             f"{self.prefix}/training.zip": self._zip(),
             self.marker: b"",

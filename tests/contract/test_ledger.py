@@ -6,13 +6,16 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from chalicelib.adapters.dynamodb import DynamoLedger
+from chalicelib.adapters.erasures import DynamoErasures
 from chalicelib.domain import ledger as ledgers
+from chalicelib.domain.erasure import Erasure
 from chalicelib.domain.ledger import (
     CLAIMED,
     DELETED,
@@ -28,9 +31,9 @@ from chalicelib.domain.ledger import (
 from chalicelib.domain.model_version import Champion
 from chalicelib.domain.run import FAILED, RUNNING, Lease, RunRecord
 from chalicelib.errors import LeaseLost, Misconfigured
-from chalicelib.ports import Ledger
+from chalicelib.ports import Erasures, Ledger
 from tests import builders
-from tests.fakes import InMemoryLedger
+from tests.fakes import InMemoryErasures, InMemoryLedger
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -359,3 +362,71 @@ def test_only_the_first_may_tell_of_a_stage(ledger: Ledger) -> None:
     assert sorted(said) == [False] * 7 + [True]
     assert ledger.first_to_tell("churn", "churn-0001-x", "release")
     assert ledger.first_to_tell("churn", "churn-0002-x", "gate")
+
+
+@pytest.mark.parametrize("event_first", [True, False])
+def test_an_upload_written_anew_takes_its_place(ledger: Ledger, event_first: bool) -> None:
+    old = claimed(ledger, recorded(ledger, builders.a_record(version_id="v1", sequencer="05")))
+    new = builders.an_upload(version_id="v2", etag="e2", sequencer="09")
+    told = record_of(new, "churn", verdict=PENDING, reason=None)
+    if event_first:
+        assert ledger.record(told) == "recorded"
+    assert ledger.rewrite(replace(new, sequencer=old.sequencer), old) == "rewritten"
+    if not event_first:
+        assert ledger.record(told) == "known"
+    for _ in range(2):
+        found = {r.version_id: (r.verdict, r.sequencer) for r in ledger.objects("churn")}
+        assert found == {"v1": (SUPERSEDED, "05"), "v2": (PENDING, "05")}
+        head = ledger.head("churn", new.key)
+        assert head is not None
+        assert (head.sequencer, head.object_id) == ("05", told.id)
+        assert (
+            ledger.rewrite(replace(new, sequencer=old.sequencer), old) == "rewritten"
+        )  # once more, for a retry
+
+
+def test_an_upload_written_anew_does_not_come_over_a_newer_one_or_a_deletion(ledger: Ledger) -> None:
+    old = recorded(ledger, builders.a_record(version_id="v1", sequencer="05"))
+    ledger.record(builders.a_record(version_id="v3", sequencer="08"))
+    new = builders.an_upload(version_id="v2", sequencer="05")
+    assert ledger.rewrite(new, old) == "older"
+    assert {r.version_id: r.verdict for r in ledger.objects("churn")} == {
+        "v1": SUPERSEDED,
+        "v2": SUPERSEDED,
+        "v3": PENDING,
+    }
+    other = recorded(ledger, builders.a_record(key="drop/churn/b.csv", version_id="v1", sequencer="05"))
+    ledger.delete(builders.an_upload(kind="deleted", key="drop/churn/b.csv", sequencer="07"), "churn")
+    ledger.rewrite(replace(new, key="drop/churn/b.csv"), other)
+    assert {r.verdict for r in ledger.objects("churn", "drop/churn/b.csv")} == {DELETED}
+
+
+def recorded(ledger: Ledger, record: ObjectRecord) -> ObjectRecord:
+    """An upload that was entered."""
+    assert ledger.record(record) == "recorded"
+    return record
+
+
+def test_erasures_are_kept_and_wait(ledger: Ledger) -> None:
+    kept: Erasures = InMemoryErasures(ledger) if isinstance(ledger, InMemoryLedger) else _beside(ledger)
+    asked = Erasure("churn", "e1", ("who", "day"), ("d1", "d2"), dry_run=False, requested_at=builders.AT)
+    kept.put(asked)
+    assert kept.get("churn", "e1") == asked
+    assert kept.get("churn", "e2") is None
+    assert ledger.any_waiting("churn", retries=False)
+    kept.put(replace(asked, tries=1))
+    assert not ledger.any_waiting("churn", retries=False)
+    assert ledger.any_waiting("churn", retries=True)
+    done = replace(asked, state="done", receipt={"models": [{"run": "r"}], "keys": 2})
+    kept.put(done)
+    assert kept.all("churn") == [done]
+    assert not ledger.any_waiting("churn", retries=True)
+    assert kept.secret("churn") == kept.secret("churn")
+    assert len(bytes.fromhex(kept.secret("churn"))) == 32
+
+
+def _beside(ledger: Ledger) -> DynamoErasures:
+    """Erasures in the same table."""
+    assert isinstance(ledger, DynamoLedger)
+    table = ledger._table
+    return DynamoErasures(table._client, table.name)

@@ -87,6 +87,9 @@ _RELEASED = {"Return": {"Payload": {"status": "released"}}}
 
 _GATHERING = {"Return": {"Payload": {"status": "gathering", "waiting": 20, "waited": 1, "wait_seconds": 1}}}
 
+_ERASING = _returns({**_CLAIM, "erase": {"JobName": "penstock-local-erase"}})["0-99"]
+_ERASED = {"0-99": {"Return": {"Id": "jr_0", "ExecutionTime": 3, "JobRunState": "SUCCEEDED"}}}
+
 PATHS = [
     Path("EverythingGoesWell", {}, f"{_ALL} Report Outcome Done"),
     Path(
@@ -106,6 +109,22 @@ PATHS = [
             "Report": _returns({"outcome": "nothing", "reason": "no objects"}),
         },
         "Claim Report Outcome Done",
+    ),
+    Path(
+        "RecordsAreErased",
+        {"Claim": {"0": _ERASING, "1-99": _returns(_CLAIM)["0-99"]}, "Erase": _ERASED},
+        f"Claim Claimed Erase {_ALL} Report Outcome Done",
+    ),
+    Path(
+        "ClaimedFails",
+        {
+            "Claim": {"0-99": _ERASING},
+            "Erase": _throws("States.TaskFailed", "no disk"),
+            "Report": _REPORT_FAILED,
+        },
+        "Claim Claimed Erase Report Outcome Unfinished",
+        "FAILED",
+        "States.TaskFailed",
     ),
     Path(
         "DataIsRefused",

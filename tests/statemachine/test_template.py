@@ -95,10 +95,20 @@ def test_roles_have_no_wildcard_actions(template: dict[str, Any]) -> None:
 
 
 def test_jobs_cannot_write_where_users_drop(template: dict[str, Any]) -> None:
-    """A job that wrote below drop/ would start the pipeline again: a loop."""
-    for statement in _statements(template):
+    """A job that wrote below drop/ would start the pipeline again: a loop. Erase does, once, and what it puts there is
+    taken for the upload it was made of."""
+    mine = {"Resources": {name: part for name, part in template["Resources"].items() if name != "EraseRole"}}
+    assert len(mine["Resources"]) == len(template["Resources"]) - 1
+    for statement in _statements(mine):
         if "s3:PutObject" in statement["Action"]:
             assert "drop/" not in json.dumps(statement["Resource"])
+
+
+def test_only_erase_deletes_for_good(template: dict[str, Any]) -> None:
+    """A version that is deleted for good is beyond help: one role may, and no other."""
+    roles = {n: r for n, r in template["Resources"].items() if r["Type"] == "AWS::IAM::Role"}
+    may = {n for n, r in roles.items() if "s3:DeleteObjectVersion" in json.dumps(r)}
+    assert may == {"EraseRole"}
 
 
 def test_settings_parameter_is_json(template: dict[str, Any]) -> None:

@@ -171,3 +171,11 @@ def test_json_stands_before_or_after_the_word(penstock: Call, table: Path, tmp_p
     other = penstock("init", str(table), "--out", str(tmp_path / "2.yaml"), "--json")
     assert one.document["spec"] == other.document["spec"]
     assert json.loads(one.out)["spec"]["task"] == "classification"
+
+
+def test_nobody_erases_unasked(penstock: Call) -> None:
+    """What cannot be undone is confirmed by a person, or by --yes."""
+    said = penstock("erase", "tweets", "uq_id_1")
+    assert said.code == 1
+    assert "--yes" in said.err
+    assert "no key was given" in penstock("erase", "tweets", "--yes").err

@@ -283,3 +283,27 @@ def test_every_function_has_its_policy_and_every_stage_its_name() -> None:
         for function in described["lambda_functions"].values():
             policy = json.loads((ROOT / ".chalice" / function["iam_policy_file"]).read_text())
             assert all("*" not in statement["Action"] for statement in policy["Statement"])
+
+
+def test_an_erased_key_is_in_no_line_of_the_log(
+    client: Client, ports: FakePorts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The address holds it; what is logged must not."""
+    ports.ledger.put_project(builders.a_spec(key="age"), builders.AT)
+    answer = ask(client, "DELETE", f"/projects/churn/records/{quote('person ü&4711', safe='')}")
+    assert answer.status_code == 202
+    told = answer.json_body
+    kept = ports.documents.read(
+        f"s3://{ports.settings.bucket}/runs/erasures/churn/{told['erasure']}/keys.json"
+    )
+    assert kept is not None
+    assert kept["keys"] == [["person ü&4711"]]
+    again = ask(client, "POST", "/projects/churn/erasures", {"keys": ["person ü&4711"]}).json_body
+    assert again["erasure"] == told["erasure"]
+    assert ask(client, "GET", told["url"]).json_body["state"] == "waiting"
+    assert len(ask(client, "GET", "/projects/churn/erasures").json_body["erasures"]) == 1
+    assert ask(client, "POST", "/projects/churn/erasures", []).status_code == 400
+    assert ask(client, "POST", "/projects/churn/erasures", {"keys": [""]}).status_code == 422
+    logged = capsys.readouterr().out
+    assert "/projects/churn/records/..." in logged
+    assert "4711" not in logged
