@@ -10,7 +10,7 @@ from typing import Any
 from chalicelib.domain.places import Names, Place
 from chalicelib.domain.project import LOWER_IS_BETTER, METRICS
 
-IMAGES = {"text_forest": "sklearn", "gradient_boosting": "xgboost"}
+IMAGES = {"text_forest": "sklearn", "text_linear": "sklearn", "gradient_boosting": "xgboost"}
 _PROCESSING = "/opt/ml/processing"
 TOLD = ("accuracy", "macro_f1", "auc", "log_loss", "f1", "pr_auc", "tpr_at_fpr", "rmse", "mae", "r2")
 """What train.py says of the validation rows, one a line; SageMaker keeps them with the job and in CloudWatch."""

@@ -11,6 +11,7 @@ from learners.errors import BadData
 LEARNERS = {
     "gradient_boosting": "learners.gradient_boosting",
     "text_forest": "learners.text_forest",
+    "text_linear": "learners.text_linear",
 }
 
 
