@@ -41,7 +41,8 @@ def embed(corpus: Corpus, size: int, *, window: int, seed: int) -> Vectors:
     left, values = decomposed(matrix, min(size, max(1, corpus.words - 1)), seed)
     vectors = left * np.sqrt(values)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+    known = (np.diff(matrix.indptr)[:, None] > 0) & (lengths > 0)  # the others hold rounding errors only
+    return np.where(known, vectors / np.where(known, lengths, 1), 0).astype(np.float32)
 
 
 def neighbours(corpus: Corpus, window: int) -> Any:
