@@ -204,7 +204,7 @@ def h2() -> list[dict[str, Any]]:
         entry("H2", "text_linear, 8,000 tweets a class", random, 0.8233, both(small, 0.05, "text_linear")),
     ]
     whole = tweets(None, WITH_ENTITY)
-    linear = both(whole, 0.05, "text_linear", {"C": "0.03"})
+    linear = both(whole, 0.05, "text_linear", {"c": "0.03"})
     return [*found, entry("H2", "text_linear with Entity, all tweets", grouped, 0.9041, linear)]
 
 

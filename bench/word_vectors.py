@@ -89,8 +89,6 @@ def main() -> None:
     theirs = gensim(text)
     print(theirs, flush=True)
     print(f"rho {rho:.4f} on {pairs} pairs, learnt in {seconds:.1f} s", flush=True)
-    theirs = gensim(text)
-    print(theirs, flush=True)
     for word in SHOWN:
         print(f"{word}: {', '.join(ours.nearest(ours.of(word), (word,), 6))}")
     draw(ours, RESULTS / "word_map.png")

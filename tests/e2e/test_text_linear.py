@@ -26,7 +26,7 @@ def test_headlines_become_an_api(stage: Stage, data: Path, tmp_path: Path) -> No
             "project": PROJECT,
             "task": "classification",
             "columns": {"title": "text", "kind": "label"},
-            "learner": {"name": "text_linear", "hyperparameters": {"C": 0.5}},
+            "learner": {"name": "text_linear", "hyperparameters": {"c": 0.5}},
             "gate": {"metric": "macro_f1", "at_least": 0.5},
         }
     )

@@ -80,7 +80,7 @@ def test_trained_twice_it_is_equal_to_the_bit(tmp_path: Path) -> None:
 
 def test_a_row_is_answered_alone_as_among_others() -> None:
     given, test = case("texts")
-    model = text_linear.fit(given, {"C": "0.3"}, quiet)
+    model = text_linear.fit(given, {"c": "0.3"}, quiet)
     together = model.predict(test.columns, len(test))
     for row in range(0, len(test), 7):
         alone = model.predict({name: [values[row]] for name, values in test.columns.items()}, 1)
@@ -92,12 +92,12 @@ def test_chooses_c_on_validation_and_says_what_it_saw() -> None:
     said: list[str] = []
     model = text_linear.fit(given, {}, said.append)
     tried = re.findall(
-        r"^C=(\S+)\nvalidation:accuracy=\S+\nvalidation:log_loss=(\S+)$", "\n".join(said), re.M
+        r"^c=(\S+)\nvalidation:accuracy=\S+\nvalidation:log_loss=(\S+)$", "\n".join(said), re.M
     )
     assert len(tried) >= 3
     best = min(tried, key=lambda one: float(one[1]))
     assert model.found.strength == float(best[0])
-    fixed = text_linear.fit(given, {"C": "0.7"}, quiet)
+    fixed = text_linear.fit(given, {"c": "0.7"}, quiet)
     assert fixed.found.strength == 0.7
 
 
@@ -166,7 +166,7 @@ def test_an_absent_class_is_never_answered() -> None:
     classes = ["a zoo", *(given.dataset.classes or ())]
     moved = dataclasses.replace(given.train, target=given.train.target + 1)
     wider = Problem(dataclasses.replace(given.dataset, classes=classes), moved, None)
-    scores = text_linear.fit(wider, {"C": "1"}, quiet).predict(test.columns, len(test))
+    scores = text_linear.fit(wider, {"c": "1"}, quiet).predict(test.columns, len(test))
     assert (scores[:, 0] == 0).all()
     np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-9)
 
@@ -177,7 +177,7 @@ def test_an_absent_class_is_never_answered() -> None:
         (["", "  ", "", ""], {}, "Every text is empty"),
         (["one", "two", "three", "four"], {}, "No word occurs in 2 texts"),
         (["a word"] * 4, {"char_min": "4", "char_max": "3"}, "char_max is 3 and char_min 4"),
-        (["a word"] * 4, {"C": "-1", "depth": "3"}, "C is '-1'.*; depth is not known"),
+        (["a word"] * 4, {"c": "-1", "depth": "3"}, "c is '-1'.*; depth is not known"),
     ],
 )
 def test_refuses_what_it_cannot_learn(texts: list[str], given: dict[str, str], words: str) -> None:
@@ -193,7 +193,7 @@ def test_refuses_numbers() -> None:
 
 def test_the_saved_files_hold_no_objects(tmp_path: Path) -> None:
     given, _ = case("texts")
-    text_linear.fit(given, {"C": "1"}, quiet).save(tmp_path)
+    text_linear.fit(given, {"c": "1"}, quiet).save(tmp_path)
     with (tmp_path / text_linear.WEIGHTS).open("wb") as file:
         np.savez(file, weights=np.array([{"a": 1}], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle"):

@@ -144,7 +144,13 @@ def test_without_pytorch_it_says_what_to_install(kind: ModuleType) -> None:
 
 
 FEW: dict[str, dict[str, str]] = {
-    "text_sequence": {"epochs": "12", "learning_rate": "0.02", "hidden": "16", "embedding_dim": "16"},
+    "text_sequence": {
+        "epochs": "12",
+        "patience": "12",
+        "learning_rate": "0.02",
+        "hidden": "16",
+        "embedding_dim": "16",
+    },
     "text_cnn": {"epochs": "12", "learning_rate": "0.01", "channels": "16", "embedding_dim": "16"},
 }
 

@@ -1,7 +1,8 @@
 """A linear support vector machine over TF-IDF weights of words and character n-grams, calibrated: the strong baseline.
 
 Wang and Manning 2012 ("Baselines and Bigrams") is why it is the one to beat. Category columns join in, one weight a
-category and class. How much it is held back (C) and how sure it is (a temperature) come from rows it was not fitted on.
+category and class. How far it may bend to its rows (c) and how sure it is (a temperature) come from rows it was not
+fitted on.
 """
 
 import json
@@ -21,13 +22,13 @@ from learners.schema import Feature
 from learners.text_features import TextFeatures, features_of
 
 WEIGHTS, PREPROCESSING = "linear.npz", "preprocessing.json"
-STRENGTHS = (0.03, 0.1, 0.3, 1.0)  # what C is chosen among, weakest model first
-UNWATCHED = 0.3  # C when there are too few rows to choose by
-HELD_BACK = 10  # without validation rows every tenth training row is kept out while C is chosen
+STRENGTHS = (0.03, 0.1, 0.3, 1.0)  # what c is chosen among, weakest model first
+UNWATCHED = 0.3  # c when there are too few rows to choose by
+HELD_BACK = 10  # without validation rows every tenth training row is kept out while c is chosen
 _TOO_FEW = 50
 _KEPT_IMPORTANCES = 50
 HYPERPARAMETERS: Known = {
-    "C": Number(0, 0, 1000),  # 0: chosen on validation
+    "c": Number(0, 0, 1000),  # 0: chosen on validation
     "ngram_max": Number(2, 1, 3, whole=True),
     "min_df": Number(2, 1, 10000, whole=True),
     "max_terms": Number(100_000, 10, 1_000_000, whole=True),
@@ -45,7 +46,7 @@ ALIASES: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Weights:
-    """What a fit found: (terms, classes) weights, an intercept a class, the temperature and the C they came with."""
+    """What a fit found: (terms, classes) weights, an intercept a class, the temperature and the c they came with."""
 
     weights: npt.NDArray[np.float32]
     intercept: Floats
@@ -105,7 +106,7 @@ def fit(
     say: Callable[[str], None],
     threads: int = 1,  # noqa: ARG001 - liblinear has one
 ) -> Model:
-    """Return a model fitted on train, its C and temperature chosen on validation; raise BadData."""
+    """Return a model fitted on train, its c and temperature chosen on validation; raise BadData."""
     values = parse(hyperparameters, HYPERPARAMETERS)
     features = features_of(problem, "text_linear", say, categories=bool(values["use_categories"]))
     learning, watched = _watched(problem)
@@ -172,8 +173,8 @@ def _chosen(
     values: Mapping[str, Value],
     say: Callable[[str], None],
 ) -> Weights:
-    """Return the fit whose C is best on the watched rows; two worse ones in a row end the search."""
-    given = float(values["C"])
+    """Return the fit whose c is best on the watched rows; two worse ones in a row end the search."""
+    given = float(values["c"])
     if watched is None:
         return _fitted(problem, terms, [learning], values, given or UNWATCHED, 1.0)
     matrix = terms.matrix([(learning.columns, len(learning))])
@@ -184,7 +185,7 @@ def _chosen(
         heat = temperature(margins, watched.target)
         loss = log_loss(softmax(margins / heat), watched.target)
         right = float(np.mean(margins.argmax(axis=1) == watched.target))
-        say(f"C={strength:g}\nvalidation:accuracy={right:.6f}\nvalidation:log_loss={loss:.6f}")
+        say(f"c={strength:g}\nvalidation:accuracy={right:.6f}\nvalidation:log_loss={loss:.6f}")
         worse = worse + 1 if loss >= least else 0
         if loss < least:
             best, least = Weights(found.weights, found.intercept, heat, strength), loss
