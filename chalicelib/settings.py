@@ -56,7 +56,9 @@ class Settings:
         missing = [name for name in NAMES if not document.get(name)]
         images = document.get("images")
         if isinstance(images, Mapping):
-            missing += [f"images.{name}" for name in ("sklearn", "xgboost") if not images.get(name)]
+            missing += [
+                f"images.{name}" for name in ("sklearn", "xgboost", "pytorch") if not images.get(name)
+            ]
         if missing:
             raise Misconfigured(
                 where, f"missing {', '.join(missing)}", "Run `penstock deploy` for this stage again."

@@ -29,7 +29,7 @@ def settings(**changes: Any) -> Settings:
         "schedule_role_arn": f"arn:aws:iam::{account}:role/penstock-test-schedule",
         "recur_function_arn": f"arn:aws:lambda:us-east-1:{account}:function:penstock-test-recur",
         "code_prefix": "code/" + "ab" * 32,
-        "images": {"sklearn": "sklearn:1.9-0", "xgboost": "xgboost:3.2-0"},
+        "images": {"sklearn": "sklearn:1.9-0", "xgboost": "xgboost:3.2-0", "pytorch": "pytorch:2.6.0"},
         "instance_type": "ml.m5.large",
     }
     return Settings.from_document({**document, **changes}, where="test")

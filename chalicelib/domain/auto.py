@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chalicelib.domain.jobs import IMAGES, TOLD, Fit, train_request
+from chalicelib.domain.jobs import IMAGES, JOB_IMAGES, TOLD, Fit, train_request
 from chalicelib.domain.places import Names
 from chalicelib.domain.prices import usd_per_second
 from chalicelib.domain.project import METRICS, columns_of
@@ -30,10 +30,12 @@ LEAST_SECONDS = 60
 def applicable(spec: Mapping[str, Any]) -> list[str]:
     """The learners that can learn from this project's columns for its task, the quickest first.
 
-    A curve goes through one column; among several, one must say which by naming it.
+    A curve goes through one column; among several, one must say which by naming it. A network needs PyTorch and most of
+    the time there is: it is tried when it is named.
     """
     columns = sum(len(columns_of(spec, kind)) for kind in (*_TABULAR, *_TEXT))
-    fit = [name for name in _READS if name in IMAGES and _unfit(name, spec) is None]
+    light = [name for name in _READS if name not in JOB_IMAGES]
+    fit = [name for name in light if _unfit(name, spec) is None]
     return [name for name in fit if name != "curve" or columns == 1]
 
 

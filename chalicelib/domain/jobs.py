@@ -10,7 +10,15 @@ from typing import Any
 from chalicelib.domain.places import Names, Place
 from chalicelib.domain.project import LOWER_IS_BETTER, METRICS
 
-IMAGES = {"text_forest": "sklearn", "gradient_boosting": "xgboost"}
+IMAGES = {
+    "gradient_boosting": "xgboost",
+    "text_cnn": "sklearn",
+    "text_forest": "sklearn",
+    "text_linear": "sklearn",
+    "text_sequence": "sklearn",
+}
+JOB_IMAGES = {"text_cnn": "pytorch", "text_sequence": "pytorch"}
+"""Where training (and Evaluate, which may fit anew) takes another image than serving: NumPy answers with a network."""
 _PROCESSING = "/opt/ml/processing"
 TOLD = ("accuracy", "macro_f1", "auc", "log_loss", "f1", "pr_auc", "tpr_at_fpr", "rmse", "mae", "r2")
 """What train.py says of the validation rows, one a line; SageMaker keeps them with the job and in CloudWatch."""
@@ -102,8 +110,13 @@ def learner_name(spec: Mapping[str, Any]) -> str:
 
 
 def image_of(place: Place, learner: str) -> str:
-    """The container image of a learner, for training, evaluation and serving alike."""
+    """The container image that serves what a learner makes."""
     return place.images[IMAGES.get(learner, "sklearn")]
+
+
+def job_image_of(place: Place, learner: str) -> str:
+    """The container image a learner is trained and evaluated in."""
+    return place.images[JOB_IMAGES.get(learner) or IMAGES.get(learner, "sklearn")]
 
 
 def learner_of(document: Mapping[str, Any]) -> str:
@@ -160,7 +173,7 @@ def definition(names: Names, spec: Mapping[str, Any], fit: Fit) -> dict[str, Any
         data.append(_channel(_MODEL, fit.model, "application/x-tar"))
     return {
         "AlgorithmSpecification": {
-            "TrainingImage": image_of(names.place, fit.learner),
+            "TrainingImage": job_image_of(names.place, fit.learner),
             "TrainingInputMode": "File",
             "MetricDefinitions": [
                 {"Name": f"validation:{metric}", "Regex": rf"^validation:{metric}=(\S+)"} for metric in TOLD
@@ -224,7 +237,7 @@ def evaluate_request(
     return {
         "ProcessingJobName": names.evaluate_job,
         "AppSpecification": {
-            "ImageUri": image_of(names.place, learner or learner_name(spec)),
+            "ImageUri": job_image_of(names.place, learner or learner_name(spec)),
             "ContainerEntrypoint": ["python3", f"{_PROCESSING}/input/code/evaluate.py"],
         },
         "RoleArn": names.place.jobs_role_arn,

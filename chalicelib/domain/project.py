@@ -73,7 +73,9 @@ def complete(spec: Spec) -> dict[str, Any]:
     split = {**_SPLIT, **spec.get("split", {})}
     split.setdefault("stratify", task == "classification" and split["method"] == "hash")
     learner = {
-        "name": "text_forest" if columns_of(spec, "text") else "gradient_boosting",
+        "name": "text_linear"
+        if task == "classification" and columns_of(spec, "text")
+        else "gradient_boosting",
         **spec.get("learner", {}),
     }
     learner.setdefault("hyperparameters", {})
@@ -248,11 +250,12 @@ def _by_time(spec: Spec, split: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _learner(spec: Spec) -> Iterator[tuple[str, str]]:
-    if spec.get("learner", {}).get("name") == "text_forest":
+    name = spec.get("learner", {}).get("name", "")
+    if name.startswith("text_"):
         if not columns_of(spec, "text"):
-            yield "learner.name", "text_forest learns from text, and no column has type text"
+            yield "learner.name", f"{name} learns from text, and no column has type text"
         if spec["task"] != "classification":
-            yield "learner.name", "text_forest only classifies; use gradient_boosting for a regression"
+            yield "learner.name", f"{name} only classifies; use gradient_boosting for a regression"
     usable = [kind for kind in ("number", "category", "date", "text") if columns_of(spec, kind)]
     if not usable:
         yield "columns", "nothing to learn from: name a column of type number, category, date or text"

@@ -74,12 +74,12 @@ def _answers(column: facts.Facts, chosen: targets.Target) -> str:
 def _learner(
     file: Path, columns: dict[str, facts.Facts], decided: dict[str, roles.Role], chosen: targets.Target
 ) -> tuple[str, str]:
-    """text_forest when a text is the main thing there is to learn from, else gradient_boosting."""
+    """text_linear when a text is the main thing there is to learn from, else gradient_boosting."""
     texts = [name for name, role in decided.items() if role.type == "text"]
     features = [name for name, role in decided.items() if role.type in _FEATURES]
     if texts and chosen.task == "classification" and len(features) <= 4:
         longest = max(texts, key=lambda name: columns[name].words)
-        return "text_forest", f"the main feature is a text ({longest})"
+        return "text_linear", f"the main feature is a text ({longest})"
     if not features:
         raise PenstockError(
             str(file),

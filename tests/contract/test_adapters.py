@@ -115,7 +115,9 @@ def test_settings_say_everything_that_is_missing_at_once(client: Clients) -> Non
         load({"PENSTOCK_STAGE": "nowhere"}, read)
     document = {"stage": "halfway", "bucket": "b", "images": {"sklearn": "x"}}
     ssm.put_parameter(Name=parameter_name("halfway"), Value=json.dumps(document), Type="String")
-    with pytest.raises(Misconfigured, match=r"missing table, machine_arn, .*images\.xgboost"):
+    with pytest.raises(
+        Misconfigured, match=r"missing table, machine_arn, .*images\.xgboost, images\.pytorch"
+    ):
         load({"PENSTOCK_STAGE": "halfway"}, read)
     with pytest.raises(Misconfigured, match="PENSTOCK_STAGE is not set"):
         load({}, read)

@@ -156,7 +156,10 @@ def test_says_why_data_cannot_be_learnt_from(tmp_path: Path, spoil: Any, words: 
             ["--max_depth", "deep", "--eta", "7", "--colour", "red"],
             ["max_depth is 'deep'", "eta is '7'", "colour is not"],
         ),
-        (["--learner", "oracle"], ["no learner 'oracle'", "gradient_boosting, text_forest"]),
+        (
+            ["--learner", "oracle"],
+            ["no learner 'oracle'", "gradient_boosting, text_cnn, text_forest, text_linear, text_sequence"],
+        ),
         (["--learner", "text_forest"], ["needs a text column"]),
     ],
 )

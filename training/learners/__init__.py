@@ -11,6 +11,9 @@ from learners.errors import BadData
 LEARNERS = {
     "gradient_boosting": "learners.gradient_boosting",
     "text_forest": "learners.text_forest",
+    "text_cnn": "learners.text_cnn",
+    "text_linear": "learners.text_linear",
+    "text_sequence": "learners.text_sequence",
 }
 
 

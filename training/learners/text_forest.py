@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from learners.errors import BadData
 from learners.forest import Forest, importances
 from learners.hyperparameters import Choice, Known, Number, Value, flag, parse
 from learners.problem import Floats, Problem, Rows, Table
 from learners.schema import Feature
+from learners.text_features import features_of, joined
 from learners.tfidf import TfIdf
 
 FOREST, PREPROCESSING = "forest.npz", "preprocessing.json"
@@ -76,7 +76,7 @@ def fit(
 ) -> Model:
     """Return a model fitted on train; raise BadData."""
     values = parse(hyperparameters, HYPERPARAMETERS)
-    features = _features(problem, say)
+    features = features_of(problem, "text_forest", say)
     model = _fitted(problem, [problem.train], features, values, threads)
     say(f"{values['n_estimators']} trees over {len(model._terms.terms)} terms")
     return model
@@ -95,26 +95,6 @@ def finish(
         return model
     say("fitted again on train and validation together")
     return _fitted(problem, [problem.train, problem.validation], model.features, values, threads)
-
-
-def joined(columns: Table, names: Sequence[str], rows: int) -> list[str]:
-    """Return each row's texts in one; what is missing or no text is left out."""
-    parts = [columns[name] if name in columns else [None] * rows for name in names]
-    return [" ".join(value for value in row if isinstance(value, str)) for row in zip(*parts, strict=True)]
-
-
-def _features(problem: Problem, say: Callable[[str], None]) -> list[Feature]:
-    columns = [column for column in problem.dataset.features if column.name in problem.train.columns]
-    unused = [column.name for column in columns if column.role != "text"]
-    if problem.dataset.task != "classification":
-        raise BadData(
-            "text_forest classifies: set task to classification, or learner.name to gradient_boosting."
-        )
-    if len(unused) == len(columns):
-        raise BadData("text_forest needs a text column: give one the role text in the project's columns.")
-    if unused:
-        say(f"warning: text_forest reads text only; left out: {', '.join(unused)}")
-    return [Feature(c.name, c.role, c.format, list(c.null_values)) for c in columns if c.role == "text"]
 
 
 def _fitted(

@@ -73,6 +73,7 @@ def test_the_examples_are_sound(path: Path) -> None:
         ({"leaks": {"group": "nobody"}}, "leaks.group"),
         ({"task": "regression", "split": {"stratify": True}}, "split.stratify"),
         ({"learner": {"name": "text_forest"}}, "learner.name"),
+        ({"learner": {"name": "text_linear"}}, "learner.name"),
         ({"gate": {"metric": "rmse"}}, "gate.metric"),
         ({"gate": {"metric": "log_loss", "at_least": 0.1}}, "gate.at_least"),
         ({"gate": {"metric": "accuracy", "at_most": 0.1}}, "gate.at_most"),
@@ -93,7 +94,9 @@ def test_defaults_are_written_out() -> None:
     assert whole["gate"] == {"metric": "macro_f1", "beat_baseline": True, "beat_champion": True}
     assert whole["columns"]["age"] == {"type": "number"}
     text = complete({**builders.a_spec(), "columns": {"t": "text", "y": "label"}})
-    assert text["learner"]["name"] == "text_forest"
+    assert text["learner"]["name"] == "text_linear"
+    amount = complete({**text, "task": "regression", "gate": {}, "learner": {}, "split": {}})
+    assert amount["learner"]["name"] == "gradient_boosting"
 
 
 def test_what_a_spec_leaves_out_changes_nothing() -> None:

@@ -82,7 +82,7 @@ def test_tweets() -> None:
     """A text to learn from."""
     guess = infer(real("tweets_semeval_sentiment.csv"))
     assert types(guess) == {"tweet_id": "id", "text": "text", "sentiment": "label"}
-    assert guess.document["learner"] == {"name": "text_forest"}
+    assert guess.document["learner"] == {"name": "text_linear"}
 
 
 @pytest.mark.parametrize(("asked", "task"), [(None, "regression"), ("Global_Sales > 1", "classification")])
@@ -109,7 +109,7 @@ def test_news_stories_stay_together() -> None:
     """Near-equal headlines of one story must not be on both sides of the split."""
     guess = infer(real("news_headlines_uci_40k.csv"))
     assert (guess.target.column, guess.document["split"]["group"]) == ("CATEGORY", "STORY")
-    assert guess.document["learner"] == {"name": "text_forest"}
+    assert guess.document["learner"] == {"name": "text_linear"}
 
 
 def test_a_price_that_is_a_quotient() -> None:
