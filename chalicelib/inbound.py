@@ -21,6 +21,7 @@ from chalicelib.steps.predict import Predict
 PROBLEM = "application/problem+json"
 TYPES = "urn:penstock:problem:"
 Event = Mapping[str, Any]
+_FLAGS = {"true": True, "1": True, "": True, "false": False, "0": False}
 
 
 def upload(event: Event) -> Upload:
@@ -53,14 +54,25 @@ def ended(document: Event) -> RunEnded:
 
 def predict(request: Request, project: str | None) -> Predict:
     """A request for a prediction."""
-    headers = request.headers
+    headers, asked = request.headers, query(request)
     return Predict(
         project=named(project) if project else None,
         body=raw(request),
         content_type=headers.get("content-type", ""),
         accept=headers.get("accept", ""),
         request_id=request_id(request),
+        caller=headers.get("x-penstock-caller") or asked.get("caller", ""),
+        variant=headers.get("x-penstock-variant", ""),
+        probabilities=flag(asked, "probabilities"),
     )
+
+
+def flag(asked: Mapping[str, str], name: str) -> bool:
+    """A yes or no of the query; no when it is not there."""
+    given = asked.get(name, "false").lower()
+    if given not in _FLAGS:
+        raise BadRequest(name, f"{given[:20]!r} is neither true nor false", "Leave it out, or correct it.")
+    return _FLAGS[given]
 
 
 def named(name: str) -> str:
@@ -116,7 +128,7 @@ def prediction(answer: Mapping[str, Any]) -> Response:
         "X-Penstock-Variant": answer["variant"],
         "X-Penstock-Inference-Id": answer["inference_id"],
     }
-    return Response(answer["body"].decode("utf-8", "replace"), headers=headers)
+    return Response(answer["body"].decode(), headers=headers)
 
 
 class Http(Chalice):
@@ -169,11 +181,13 @@ class Http(Chalice):
 
 def problem(error: PipelineError, request: Request) -> Response:
     """An error as a problem document."""
+    inside = error.inner or type(error) is PipelineError
     document = {
+        **error.members,
         "type": f"{TYPES}{error.code}",
         "title": error.title,
         "status": error.status,
-        "detail": str(error),
+        "detail": f"{error.title}. {error.do_next}" if inside else str(error),
         "instance": address(request),
         "request_id": request_id(request),
         "errors": error.faults,

@@ -13,6 +13,7 @@ from chalicelib.domain.endpoint import Actual
 from chalicelib.domain.ledger import PENDING, Head, Move, ObjectRecord, Waiting
 from chalicelib.domain.model_version import Champion, ModelVersion
 from chalicelib.domain.prediction import Answer, Question
+from chalicelib.domain.request_schema import RequestSchema
 from chalicelib.domain.run import Lease, RunEnded, RunRecord
 from chalicelib.domain.upload import Upload
 from chalicelib.settings import Settings
@@ -276,6 +277,17 @@ class Ports(Protocol):
     @property
     def champions(self) -> Champions:
         """Which model answers, remembered for a moment."""
+
+    @property
+    def schemas(self) -> Schemas:
+        """What models' requests may hold, remembered."""
+
+
+class Schemas(Protocol):
+    """What models' requests may hold."""
+
+    def of(self, run: str) -> RequestSchema:
+        """The request schema of the model a run made; an empty one where none was kept."""
 
 
 class Champions(Protocol):

@@ -17,9 +17,11 @@ from chalicelib.adapters.dynamodb import DynamoLedger
 from chalicelib.adapters.s3 import S3Documents
 from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
 from chalicelib.adapters.sagemaker_runtime import SageMakerPredictor
+from chalicelib.adapters.schemas import RememberedSchemas
 from chalicelib.adapters.sns import SnsNotices
 from chalicelib.adapters.ssm import read_parameter
 from chalicelib.adapters.stepfunctions import StepFunctionsWorkflow
+from chalicelib.domain import limits
 from chalicelib.steps import report
 from chalicelib.steps.launch import Launch
 from chalicelib.steps.repair import Repair
@@ -29,7 +31,11 @@ if TYPE_CHECKING:
 
 _PATIENT = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=20)
 # API Gateway gives up after 29 s: better our 504 than its own; and a model asked twice is loaded twice.
-_PROMPT = Config(retries={"mode": "standard", "max_attempts": 1}, connect_timeout=2, read_timeout=25)
+_PROMPT = Config(
+    retries={"mode": "standard", "max_attempts": 1},
+    connect_timeout=2,
+    read_timeout=limits.MODEL_SECONDS,
+)
 
 
 class Wiring:
@@ -102,6 +108,11 @@ class Wiring:
     def champions(self) -> port.Champions:
         """Which model answers, remembered for a moment."""
         return RememberedChampions(self.ledger)
+
+    @cached_property
+    def schemas(self) -> port.Schemas:
+        """What models' requests may hold, remembered."""
+        return RememberedSchemas(self.documents, self.settings.bucket)
 
     @cached_property
     def _session(self) -> Any:

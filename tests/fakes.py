@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from chalicelib.adapters.champions import RememberedChampions
+from chalicelib.adapters.schemas import RememberedSchemas
 from chalicelib.domain.bucket import Listed
 from chalicelib.domain.endpoint import Actual
 from chalicelib.domain.ledger import Change, Head, Move, ObjectRecord, Waiting, arrival, deletion, restoration
@@ -380,6 +381,10 @@ class FakePorts:
 
     def _seconds(self) -> float:
         return self.clock.moment.timestamp()
+
+    @cached_property
+    def schemas(self) -> RememberedSchemas:
+        return RememberedSchemas(self.documents, self.settings.bucket)
 
     @cached_property
     def champions(self) -> RememberedChampions:

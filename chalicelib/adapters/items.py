@@ -12,7 +12,7 @@ from chalicelib.domain.model_version import Champion
 from chalicelib.domain.run import Lease, RunRecord
 
 Item = dict[str, dict[str, Any]]
-_JSON = frozenset({"history", "rows", "summary", "spec", "metrics"})
+_JSON = frozenset({"history", "rows", "summary", "spec", "metrics", "variants"})
 
 
 def pack(values: Mapping[str, Any]) -> Item:

@@ -137,6 +137,11 @@ def test_an_answer_is_passed_on(server: _Server) -> None:
         (400, "ThrottlingException", {"Message": None}, Throttled, 429),
         (400, "", {"message": None}, Throttled, 429),
         (503, "ServiceUnavailable", {"Message": "away"}, AwsTrouble, 503),
+        (503, "ServiceUnavailable", {"Message": "Rate exceeded"}, Throttled, 429),
+        (429, "TooManyRequestsException", {"Message": "Concurrency"}, Throttled, 429),
+        (400, "ValidationError", {"Message": "Variant b not found for Endpoint e1"}, BadRequest, 400),
+        (413, "ValidationError", {"Message": "Body exceeds 4194304 bytes"}, BadRequest, 413),
+        (424, "ModelError", model_error(403, "no"), JobFailed, 502),
         (500, "InternalFailure", {"Message": "away"}, AwsTrouble, 503),
         (403, "AccessDeniedException", {"Message": "no"}, Misconfigured, 500),
     ],
@@ -198,3 +203,22 @@ def test_a_limit_of_the_account_is_told(server: _Server) -> None:
     )
     with pytest.raises(Misconfigured, match=r"ml\.m5\.large"):
         endpoints.create("e1", "c1", [])
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (
+            "Traceback (most recent call last):\n  File \"/opt/ml/model/code/x.py\", line 1\nKeyError: 'age'",
+            "KeyError: 'age'",
+        ),
+        ("<html><body>Internal Server Error</body></html>", "it gave no reason"),
+        ('{"error": "no such column", "trace": "x"}', "no such column"),
+        ("", "it gave no reason"),
+        ("x" * 5000, "x" * 300),
+    ],
+)
+def test_a_failed_models_words_come_without_its_inside(server: _Server, message: str, words: str) -> None:
+    server.status, server.error_type, server.document = 424, "ModelError", model_error(500, message)
+    server.document["Message"] = ""
+    assert str(ask(server)).startswith(f"endpoint e1: the model failed with 500: {words}. ")

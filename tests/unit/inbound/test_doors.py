@@ -211,7 +211,7 @@ def test_csv_goes_through_as_csv(client: Client, ports: FakePorts) -> None:
         (Throttled("e", "too many", "Wait."), 429, "1"),
         (TimedOut("e", "slow", "Fewer rows."), 504, None),
         (JobFailed("e", "500: boom", "Look."), 502, None),
-        (NotReady("e", "gone", "Look.", status=503), 503, None),
+        (NotReady("e", "gone", "Look.", status=503), 503, "5"),
         (AwsTrouble("e", "away", "Wait."), 503, "2"),
     ],
 )
