@@ -10,13 +10,17 @@ from urllib.parse import unquote
 
 from chalice.app import Chalice, Request, Response
 
+from chalicelib.domain.asked import document
+from chalicelib.domain.negotiation import JSON, sent_as
 from chalicelib.domain.run import RunEnded
 from chalicelib.domain.upload import Upload
 from chalicelib.errors import BadRequest, PipelineError
 from chalicelib.observability import note
+from chalicelib.steps.batch import Accept
 from chalicelib.steps.claim import Claim
 from chalicelib.steps.look import MOST, Uploads
 from chalicelib.steps.predict import Predict
+from chalicelib.steps.score import Score
 
 PROBLEM = "application/problem+json"
 TYPES = "urn:penstock:problem:"
@@ -67,6 +71,25 @@ def predict(request: Request, project: str | None) -> Predict:
     )
 
 
+def score(event: Event) -> Score:
+    """A drop below drop/<project>/score/, or a batch the API has accepted, told in the same way."""
+    detail = event["detail"]
+    thing = detail["object"]
+    etag = str(thing.get("etag", "")).strip('"')
+    return Score(detail["bucket"]["name"], thing["key"], etag, detail.get("batch"))
+
+
+def batch(request: Request, project: str) -> Accept:
+    """Rows to be scored: {"key": …} of a file that lies there, or the rows themselves."""
+    content_type = request.headers.get("content-type", "")
+    sent, key = raw(request), None
+    if sent_as(content_type) == JSON:
+        asked = body(request)
+        if isinstance(asked, Mapping) and asked.keys() == {"key"}:
+            key = str(asked["key"])
+    return Accept(named(project), key, sent, content_type, request_id(request))
+
+
 def flag(asked: Mapping[str, str], name: str) -> bool:
     """A yes or no of the query; no when it is not there."""
     given = asked.get(name, "false").lower()
@@ -102,10 +125,7 @@ def raw(request: Request) -> bytes:
 
 def body(request: Request) -> Any:
     """The JSON of a request."""
-    try:
-        return json.loads(raw(request))
-    except ValueError as error:
-        raise BadRequest("body", f"not JSON: {error}", "Send one JSON document in UTF-8.") from error
+    return document(raw(request))
 
 
 def request_id(request: Request | None) -> str:
@@ -131,6 +151,16 @@ def prediction(answer: Mapping[str, Any]) -> Response:
     return Response(answer["body"].decode(), headers=headers)
 
 
+def accepted(answer: Mapping[str, Any]) -> Response:
+    """202, and where to ask how far it is."""
+    headers: dict[str, str | list[str]] = {"Location": str(answer["status_url"]), "Retry-After": "5"}
+    return Response(dict(answer), status_code=202, headers=headers)
+
+
+_ANY = "X-AMAZON-APIGATEWAY-ANY-METHOD"
+"""API Gateway's word in an OpenAPI document for every method that has no entry of its own."""
+
+
 class Http(Chalice):
     """Chalice, with every error a problem document and the request's id on every answer."""
 
@@ -139,11 +169,19 @@ class Http(Chalice):
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """A route whose errors are answered from the table; `step` is its name in logs and metrics."""
 
+        if options.get("methods", ["GET"]) == ["GET"]:
+            options.setdefault("content_types", [])  # a question has no body, whatever its headers say
+
         def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
             self.route(path, **options)(self._answering(view, step or view.__name__))
             return view
 
         return decorate
+
+    def refuse_other_methods(self) -> None:
+        """Let API Gateway bring us every method of our addresses: ours is a 405 with Allow, its own a bare 403."""
+        for path in list(self.routes):
+            self.route(path, methods=[_ANY], name="405")(_refuse)
 
     @property
     def asked(self) -> Request:
@@ -154,12 +192,16 @@ class Http(Chalice):
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
         """Chalice's own refusals (405, 415, no such route) are made problem documents too."""
-        answer: dict[str, Any] = super().__call__(event, context)
+        head = event.get("requestContext", {}).get("httpMethod") == "HEAD"
+        answer: dict[str, Any] = super().__call__(_as_get(event) if head else event, context)
         request = self.current_request
+        if answer["statusCode"] == 405:
+            allowed = [one.strip() for one in answer["headers"]["Allow"].split(",")]
+            answer["headers"]["Allow"] = ", ".join(one for one in allowed if one != _ANY)
         if answer["statusCode"] >= 400 and answer["headers"].get("Content-Type") != PROBLEM:
             answer = _as_problem(answer, request)
         answer["headers"]["X-Request-Id"] = request_id(request)
-        return answer
+        return {**answer, "body": ""} if head else answer
 
     def _answering(self, view: Callable[..., Any], step: str) -> Callable[..., Response]:
         @functools.wraps(view)
@@ -197,6 +239,14 @@ def problem(error: PipelineError, request: Request) -> Response:
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     return Response(json.dumps(document), status_code=error.status, headers=headers)
+
+
+def _refuse() -> None:
+    """Never called: Chalice answers 405 by itself, since no request has the method this stands for."""
+
+
+def _as_get(event: dict[str, Any]) -> dict[str, Any]:
+    return {**event, "requestContext": {**event["requestContext"], "httpMethod": "GET"}}
 
 
 def _unexpected(error: Exception) -> PipelineError:

@@ -14,6 +14,7 @@ from chalicelib import settings as stage
 from chalicelib.adapters.champions import RememberedChampions
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.dynamodb import DynamoLedger
+from chalicelib.adapters.files import S3Files
 from chalicelib.adapters.s3 import S3Documents
 from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
 from chalicelib.adapters.sagemaker_runtime import SageMakerPredictor
@@ -21,6 +22,7 @@ from chalicelib.adapters.schemas import RememberedSchemas
 from chalicelib.adapters.sns import SnsNotices
 from chalicelib.adapters.ssm import read_parameter
 from chalicelib.adapters.stepfunctions import StepFunctionsWorkflow
+from chalicelib.adapters.transforms import LambdaBackground, SageMakerTransforms
 from chalicelib.domain import limits
 from chalicelib.steps import report
 from chalicelib.steps.launch import Launch
@@ -77,12 +79,28 @@ class Wiring:
     @cached_property
     def endpoints(self) -> port.Endpoints:
         """Endpoints."""
-        return SageMakerEndpoints(self._client("sagemaker"), self.settings.jobs_role_arn)
+        capture = f"s3://{self.settings.bucket}/capture"
+        return SageMakerEndpoints(self._client("sagemaker"), self.settings.jobs_role_arn, capture)
 
     @cached_property
     def predictor(self) -> port.Predictor:
         """Models that answer."""
         return SageMakerPredictor(self._client("sagemaker-runtime", _PROMPT))
+
+    @cached_property
+    def files(self) -> port.Files:
+        """Files of the bucket."""
+        return S3Files(self._client("s3"), self.settings.bucket)
+
+    @cached_property
+    def transforms(self) -> port.Transforms:
+        """Transform jobs."""
+        return SageMakerTransforms(self._client("sagemaker"))
+
+    @cached_property
+    def background(self) -> port.Background:
+        """Work nobody waits for."""
+        return LambdaBackground(self._client("lambda"), self.settings.stage, self.settings.bucket)
 
     @cached_property
     def notices(self) -> port.Notices:

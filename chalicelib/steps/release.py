@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain import endpoint as endpoints
-from chalicelib.domain.endpoint import Actual, config_name, endpoint_name, plan, wait_seconds
+from chalicelib.domain.endpoint import VARIANT, Actual, Served, config_name, endpoint_name, plan, wait_seconds
 from chalicelib.domain.jobs import Names, image_of
 from chalicelib.domain.model_version import Champion, container
 from chalicelib.domain.prediction import JSON, Question, difference
@@ -81,7 +81,9 @@ def _act(
 def _create_config(document: Mapping[str, Any], wanted: str, ports: Ports) -> None:
     spec = _read(document["claim"]["spec_uri"], ports)
     serving = container(image_of(ports.settings, spec), document["register"]["artifact"])
-    ports.endpoints.prepare(wanted, serving, spec["release"]["instance"], _tags(document, ports))
+    served = Served(VARIANT, wanted, serving, 1.0, spec["release"]["instance"])
+    capture = spec.get("watch", {}).get("capture_percent", 0)
+    ports.endpoints.prepare(wanted, [served], _tags(document, ports), capture=capture)
 
 
 def _tags(document: Mapping[str, Any], ports: Ports) -> list[dict[str, str]]:

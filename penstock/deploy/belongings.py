@@ -21,7 +21,11 @@ GONE = {
 BUSY = {"ResourceInUseException", "ResourceInUse", "ConflictException", "BucketNotEmpty", "OperationAborted"}
 """Codes that say a thing is on its way out, or has to wait for another."""
 # Groups that AWS shares between all jobs of an account: ours are the streams, and the group only once it is empty.
-_SHARED_GROUPS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs")
+_SHARED_GROUPS = (
+    "/aws/sagemaker/TrainingJobs",
+    "/aws/sagemaker/ProcessingJobs",
+    "/aws/sagemaker/TransformJobs",
+)
 _GLUE_GROUPS = ("/aws-glue/jobs/output", "/aws-glue/jobs/error", "/aws-glue/jobs/logs-v2")
 
 
@@ -172,6 +176,11 @@ BEFORE = (
         "processing job",
         _jobs("list_processing_jobs", "ProcessingJobSummaries", "ProcessingJobName"),
         _call("sagemaker", "stop_processing_job", "ProcessingJobName"),
+    ),
+    Part(
+        "transform job",
+        _jobs("list_transform_jobs", "TransformJobSummaries", "TransformJobName"),
+        _call("sagemaker", "stop_transform_job", "TransformJobName"),
     ),
     Part(
         "endpoint",

@@ -8,13 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from penstock.deploy import code, foundation, functions
+from penstock.deploy import code, foundation, functions, gateway
 from penstock.deploy.target import APP, Target
 
 # Chalice's logical names → the functions' own; the state machine knows them by these (docs/decisions/0007).
 _FUNCTIONS = {
     name.capitalize(): f"-{name}"
-    for name in ("ingest", "claim", "gate", "register", "release", "report", "sweep")
+    for name in ("ingest", "score", "claim", "gate", "register", "release", "report", "sweep")
 }
 _HANDLER = "APIHandler"
 
@@ -50,4 +50,5 @@ def mergeable(target: Target, code_prefix: str) -> dict[str, Any]:
     template["Resources"]["ApiHandlerLogGroup"] = {
         "Properties": {"LogGroupName": {"Fn::Sub": f"/aws/lambda/${{{_HANDLER}}}"}}
     }
+    template["Resources"]["RestAPI"] = {"Properties": {"GatewayResponses": gateway.sam()}}
     return template

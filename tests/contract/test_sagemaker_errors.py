@@ -209,7 +209,7 @@ def test_a_limit_of_the_account_is_told(server: _Server) -> None:
     ("message", "words"),
     [
         (
-            "Traceback (most recent call last):\n  File \"/opt/ml/model/code/x.py\", line 1\nKeyError: 'age'",
+            "Traceback (most recent call last):\n  File 'x.py', line 1\nKeyError: 'age'",
             "KeyError: 'age'",
         ),
         ("<html><body>Internal Server Error</body></html>", "it gave no reason"),
