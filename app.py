@@ -27,7 +27,7 @@ from chalicelib.steps import (
     upload,
 )
 
-app = Http(app_name="penstock", configure_logs=False)
+app = Http(doors=wiring.doors(), app_name="penstock", configure_logs=False)
 for middleware, events in MIDDLEWARE:
     app.register_middleware(middleware, events)
 
@@ -108,7 +108,7 @@ def sweep_projects(event: Any, _: Any) -> dict[str, Any]:
 
 
 # ── Callers ───────────────────────────────────────────────────────────────────────────────────────────────────────
-@app.door("/healthz")
+@app.door("/healthz", public=True)
 def healthz() -> dict[str, str]:
     """Whether the front door is open; asks nobody."""
     return {"status": "ok"}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from chalice.app import Chalice, Request, Response
+from chalice.app import Chalice, CORSConfig, IAMAuthorizer, Request, Response
 
 from chalicelib.domain.asked import document
 from chalicelib.domain.negotiation import JSON, sent_as
@@ -16,6 +16,7 @@ from chalicelib.domain.run import RunEnded
 from chalicelib.domain.upload import Upload
 from chalicelib.errors import BadRequest, PipelineError
 from chalicelib.observability import note
+from chalicelib.settings import Doors
 from chalicelib.steps.batch import Accept
 from chalicelib.steps.claim import Claim
 from chalicelib.steps.look import MOST, Uploads
@@ -161,13 +162,42 @@ _ANY = "X-AMAZON-APIGATEWAY-ANY-METHOD"
 """API Gateway's word in an OpenAPI document for every method that has no entry of its own."""
 
 
+_MAY_SEND = ["X-Penstock-Caller", "X-Penstock-Variant"]
+_MAY_SEE = [
+    "X-Request-Id",
+    "X-Penstock-Project",
+    "X-Penstock-Model",
+    "X-Penstock-Variant",
+    "X-Penstock-Inference-Id",
+    "Retry-After",
+    "Location",
+]
+
+
 class Http(Chalice):
     """Chalice, with every error a problem document and the request's id on every answer."""
 
+    def __init__(self, *, doors: Doors, **options: Any) -> None:
+        super().__init__(**options)
+        self._guard: dict[str, Any] = {}
+        if doors.authorisation == "iam":
+            self._guard["authorizer"] = IAMAuthorizer()
+        if doors.authorisation == "key":
+            self._guard["api_key_required"] = True
+        if doors.cors_origin:
+            self.api.cors = CORSConfig(
+                allow_origin=doors.cors_origin, allow_headers=_MAY_SEND, expose_headers=_MAY_SEE, max_age=600
+            )
+
     def door(
-        self, path: str, *, step: str | None = None, **options: Any
+        self, path: str, *, step: str | None = None, public: bool = False, **options: Any
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """A route whose errors are answered from the table; `step` is its name in logs and metrics."""
+        """A route whose errors are answered from the table; `step` is its name in logs and metrics.
+
+        API Gateway lets only those through whom the stage's setting allows; with `public`, everybody.
+        """
+        if not public:
+            options = {**self._guard, **options}
 
         if options.get("methods", ["GET"]) == ["GET"]:
             options.setdefault("content_types", [])  # a question has no body, whatever its headers say
@@ -181,7 +211,7 @@ class Http(Chalice):
     def refuse_other_methods(self) -> None:
         """Let API Gateway bring us every method of our addresses: ours is a 405 with Allow, its own a bare 403."""
         for path in list(self.routes):
-            self.route(path, methods=[_ANY], name="405")(_refuse)
+            self.route(path, methods=[_ANY], name="405", **self._guard)(_refuse)
 
     @property
     def asked(self) -> Request:

@@ -141,6 +141,11 @@ class Wiring:
         return self._session.create_client(service, config=config)
 
 
+def doors() -> stage.Doors:
+    """Who may call the API: read when the app is made, at deployment as in the function."""
+    return stage.doors(os.environ)
+
+
 @lru_cache(maxsize=1)
 def ports() -> Wiring:
     """The ports of this process: one a Lambda, kept while it is warm."""

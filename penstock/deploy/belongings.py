@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from penstock.deploy import access
 from penstock.deploy.target import Target
 
 GONE = {
@@ -206,6 +207,7 @@ BEFORE = (
     Part("log stream", _streams, _remove_stream),
 )
 AFTER = (
+    Part("usage plan", access.named, access.remove),
     Part("bucket", _buckets, _remove_bucket),
     Part("table", _tables, _call("dynamodb", "delete_table", "TableName")),
     Part("log group", _log_groups, _call("logs", "delete_log_group", "logGroupName")),

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from penstock.deploy import gateway
+from penstock.deploy import access, gateway
 from penstock.deploy.target import APP, DeployError, Target
 
 _CHALICE = [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())"]
@@ -19,7 +19,9 @@ API_STAGE = "api"
 def deploy(target: Target) -> None:
     """Run `chalice deploy`, then let the API refuse in our words; raises DeployError with Chalice's own words."""
     _chalice(target, "deploy")
-    gateway.put(target, api_id(target), API_STAGE)
+    api = api_id(target)
+    gateway.put(target, api, API_STAGE)
+    access.protect(target, api, API_STAGE)
 
 
 def delete(target: Target) -> bool:

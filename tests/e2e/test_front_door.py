@@ -1,4 +1,4 @@
-"""The front door of a deployed stage: the workshop's requests, every status, batches, variants, feedback, bad models."""
+"""The front door of a deployed stage: the workshop's requests, every status, batches, variants, feedback."""
 
 from __future__ import annotations
 
