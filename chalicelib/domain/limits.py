@@ -45,7 +45,7 @@ DEPTH = 32
 """How deep a document may be nested; a record is a flat object."""
 FAULTS = 100
 """As many as are listed one by one; the rest is counted."""
-BATCH = 200 * MB
+BATCH = 100 * MB
 """The largest file a batch takes: its rows are checked one by one within Lambda's 15 minutes and its 512 MB of disk."""
 CURE = (
     "Send fewer rows a request, or all of them as a batch: POST /projects/{project}/uploads "
