@@ -56,9 +56,14 @@ _UPLOAD: Schema = {
     "required": ["name", "size"],
     "additionalProperties": False,
     "properties": {
-        "name": {"type": "string", "minLength": 1, "maxLength": 700},
+        "name": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 200,
+            "pattern": r"^[A-Za-z0-9][A-Za-z0-9 .-]*$",
+        },
         "size": {"type": "integer", "minimum": 1, "maximum": 5 * 1024**3},
-        "content_type": {"type": ["string", "null"], "maxLength": 127},
+        "content_type": {"type": "string", "maxLength": 127, "pattern": "^[a-z]+/[a-z0-9.+-]+$"},
         "folder": {"enum": ["", "score", None]},
     },
 }
@@ -211,9 +216,7 @@ def _operation(route: Any) -> dict[str, Any]:
 
 
 def _content(schema: Schema, also: tuple[str, ...]) -> dict[str, Any]:
-    return {JSON: {"schema": schema}} | {
-        kind: {"schema": {"type": "string", "minLength": 1}} for kind in also
-    }
+    return {JSON: {"schema": schema}} | {kind: {"schema": {}} for kind in also}
 
 
 def _parameter(name: str, where: str, schema: Schema, *, required: bool = False) -> dict[str, Any]:

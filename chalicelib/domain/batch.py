@@ -15,7 +15,7 @@ from chalicelib.domain.negotiation import JSON_LINES
 from chalicelib.domain.project import name_fault
 from chalicelib.domain.request_schema import RequestSchema
 from chalicelib.domain.upload import SCORE
-from chalicelib.errors import BadRequest, BadUpload, NotFound
+from chalicelib.errors import BadUpload, NotFound
 
 ACCEPTED, SCORING, DONE, FAILED, REFUSED = "accepted", "scoring", "done", "failed", "refused"
 _CSV, _LINES = (".csv", ".txt"), (".jsonl", ".ndjson")
@@ -90,12 +90,11 @@ def state(job_status: str) -> str:
 
 
 def to_score(key: str, project: str) -> str:
-    """The key, if it names a file below the project's score/ folder that we can read. Raises BadRequest."""
+    """The key, if it can name a file of the project to be scored. Raises NotFound."""
     if not key.startswith(f"drop/{project}/{SCORE}") or key.endswith("/"):
-        what = f"{key[:200]!r} is not below drop/{project}/{SCORE}"
-        raise BadRequest(
-            "key", what, "POST /projects/{project}/uploads with folder score answers a key that is."
-        )
+        what = f"there is nothing to score: it is not below drop/{project}/{SCORE}"
+        advice = "POST /projects/{project}/uploads with folder score answers a key that is."
+        raise NotFound(f"key {key[:200]!r}", what, advice)
     return key
 
 

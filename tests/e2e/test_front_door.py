@@ -322,6 +322,64 @@ def test_a_bad_model_is_the_models_fault_and_the_alarm_sees_it(door: Stage) -> N
     assert door.predict(PROJECT, {"text": "love"}).status == 200
 
 
+SIZES = {
+    "one row": lambda: {"text": "x"},
+    "1 MB": lambda: {"instances": [{"body": "x" * 1000}] * 1000},
+    "just fits": lambda: {"instances": [{"body": "x" * 100_000}] * 52},
+    "above the door's limit": lambda: {"text": "x" * (5 << 20)},
+    "above Lambda's": lambda: {"text": "x" * (6 << 20)},
+    "above API Gateway's": lambda: {"text": "x" * (10 << 20)},
+}
+FITS = ("one row", "1 MB", "just fits")
+WORKS = """import json
+    asked = json.loads(data)
+    answers = [{"prediction": "Positive", "score": 1.0}] * len(asked.get("instances", [0]))
+    return json.dumps({"predictions": answers}), accept"""
+HUGE = 'return \'{"predictions": [{"prediction": "\' + "x" * 6_000_000 + \'"}]}\', "application/json"'
+SLOW = "import time\n    time.sleep(60)"
+GRID = {  # a model → the status of what fits, by the table of docs/steps/predict.md
+    "works": (WORKS, {"one row": 200, "1 MB": 200, "just fits": 200}),
+    "raises": (BAD_MODELS["fails"], {"one row": 502, "1 MB": 502, "just fits": 502}),
+    "answers-too-much": (HUGE, {"one row": 413}),
+    "sleeps": (SLOW, {"one row": 504}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", GRID)
+def test_every_size_meets_every_model_as_the_table_says(door: Stage, model: str) -> None:
+    """Nothing hangs, nothing is HTML, nothing is a bare 500."""
+    released = model_in(door)
+    code, fitting = GRID[model]
+    serve(door, install(door, model, code))
+    for size, body in SIZES.items():
+        if size in FITS and size not in fitting:
+            continue
+        answer = door.predict(PROJECT, body())
+        if fitting.get(size, 413) == 200:
+            assert answer.status == 200, (size, answer.body[:300])
+        else:
+            told = problem(answer, fitting.get(size, 413))
+            assert told["status"] == 413 or size in FITS
+            assert told["status"] != 413 or "batch" in told["detail"]
+    serve(door, released)
+
+
+@pytest.mark.slow
+def test_an_endpoint_that_is_away_is_a_503_and_can_be_woken(door: Stage) -> None:
+    released = model_in(door)
+    assert door.ask("DELETE", f"/projects/{PROJECT}/endpoint").status == 200
+    door.until(lambda: door.ask("GET", f"/projects/{PROJECT}/endpoint").status == 404, "the endpoint gone")
+    away = door.predict(PROJECT, {"text": "love"})
+    problem(away, 503)
+    assert away.headers["retry-after"]
+    woken = door.ask("PUT", f"/projects/{PROJECT}/endpoint", b"{}", content_type="application/json")
+    assert woken.status == 202, woken.body
+    problem(door.predict(PROJECT, {"text": "love"}), 503)
+    door.until(lambda: in_service(door, released), "the endpoint again")
+    assert door.predict(PROJECT, {"text": "love"}).status == 200
+
+
 @pytest.mark.slow
 def test_two_models_share_and_callers_stay_with_theirs(door: Stage) -> None:
     key = door.drop(PROJECT, "more.csv", as_csv(moods(120, seed=11)))

@@ -132,7 +132,7 @@ def test_a_drop_before_there_is_a_model_can_be_asked_for_later(ports: FakePorts)
 
 def test_only_files_below_the_projects_own_folder_are_scored(churn: FakePorts) -> None:
     for key in ("drop/churn/rows.csv", "drop/other/score/rows.csv", "runs/x", KEY + "/"):
-        with pytest.raises(BadRequest):
+        with pytest.raises(NotFound, match="not below"):
             accept(churn, key=key)
     with pytest.raises(NotFound):
         accept(churn, key=KEY)
