@@ -16,7 +16,6 @@ JSON, CSV, PROBLEM = "application/json", "text/csv", "application/problem+json"
 _METHODS = ("GET", "PUT", "POST", "DELETE")
 _RECORD: Schema = {
     "type": "object",
-    "minProperties": 1,
     "description": "A flat object, column: value. GET /projects/{project}/schema says what a model takes.",
 }
 _WEIGHT: Schema = {"type": "number", "minimum": 0, "maximum": 1000}
@@ -216,7 +215,7 @@ def _operation(route: Any) -> dict[str, Any]:
 
 
 def _content(schema: Schema, also: tuple[str, ...]) -> dict[str, Any]:
-    return {JSON: {"schema": schema}} | {kind: {"schema": {}} for kind in also}
+    return {JSON: {"schema": schema}} | {kind: {"schema": {"minLength": 1}} for kind in also}
 
 
 def _parameter(name: str, where: str, schema: Schema, *, required: bool = False) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from chalicelib.domain.endpoint import VARIANT
 from chalicelib.domain.model_version import Champion
-from chalicelib.errors import BadRequest
+from chalicelib.errors import BadRequest, NotFound
 
 _CALLER = re.compile(r"^[\x21-\x7e]{1,256}$")
 
@@ -16,13 +16,13 @@ _CALLER = re.compile(r"^[\x21-\x7e]{1,256}$")
 def variant_for(champion: Champion, caller: str, named: str) -> str | None:
     """The variant to ask for: the one a tester named, a caller's own, or None to leave it to the weights.
 
-    Raises BadRequest for a variant there is not, and for a caller key that is no single word.
+    Raises NotFound for a variant there is not, BadRequest for a caller key that is no single word.
     """
     if named:
         there = sorted({VARIANT, *champion.variants})
         if named not in there:
             what = f"{named[:63]!r} is not one of {', '.join(there)}"
-            raise BadRequest("X-Penstock-Variant", what, "Leave it out, or name one of them.")
+            raise NotFound("X-Penstock-Variant", what, "Leave it out, or name one of them.")
         return named
     if not caller:
         return None

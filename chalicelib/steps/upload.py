@@ -38,7 +38,7 @@ def run(command: Upload, ports: Ports) -> dict[str, Any]:
         )
     asked: Mapping[str, Any] = command.asked
     key = _key(command.project, asked)
-    kind = asked.get("content_type", "application/octet-stream")
+    kind = asked.get("content_type") or "application/octet-stream"
     expires = ports.clock.now() + timedelta(seconds=_SECONDS)
     return {
         "method": "PUT",
@@ -50,7 +50,7 @@ def run(command: Upload, ports: Ports) -> dict[str, Any]:
 
 
 def _key(project: str, asked: Mapping[str, Any]) -> str:
-    return f"{DROP}{project}/{_FOLDERS[asked.get('folder', '')]}{asked['name']}"
+    return f"{DROP}{project}/{_FOLDERS[asked.get('folder') or '']}{asked['name']}"
 
 
 def _faults(command: Upload) -> list[Fault]:

@@ -94,7 +94,7 @@ def test_the_workshops_curl(door: Stage) -> None:
         (b'{"instances": [{"body": "x"}, {"body": []}]}', {}, 422),
         (b"<a/>", {"content_type": "application/xml"}, 415),
         (b'{"text": "x"}', {"accept": "text/html"}, 406),
-        (b'{"text": "x"}', {"x_penstock_variant": "nobody"}, 400),
+        (b'{"text": "x"}', {"x_penstock_variant": "nobody"}, 404),
         (b'{"text": "' + b"x" * (5 << 20) + b'"}', {}, 413),
         (b'{"text": "\\ud800"}', {}, 400),
     ],

@@ -160,6 +160,13 @@ def test_a_link_signs_the_key_the_size_and_the_type(ports: FakePorts) -> None:
     assert told["headers"] == {"Content-Type": "text/csv", "Content-Length": "12"}
 
 
+def test_null_is_left_out(ports: FakePorts) -> None:
+    told = upload.run(
+        upload.Upload("churn", {"name": "a", "size": 1, "folder": None, "content_type": None}), ports
+    )
+    assert (told["key"], told["headers"]["Content-Type"]) == ("drop/churn/a", "application/octet-stream")
+
+
 @pytest.mark.parametrize(
     ("asked", "where"),
     [
