@@ -1,4 +1,4 @@
-"""A stage that asks its callers who they are: what is refused, in which words, and that our own command line comes in."""
+"""A stage that asks its callers who they are: what is refused, in which words, and that the command line comes in."""
 
 from __future__ import annotations
 
