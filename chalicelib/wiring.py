@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 _PATIENT = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=20)
 # API Gateway gives up after 29 s: better our 504 than its own; and a model asked twice is loaded twice.
+# (botocore's `max_attempts` counts the retries, not the attempts: 1 would ask twice and take twice the time.)
 _PROMPT = Config(
-    retries={"mode": "standard", "max_attempts": 1},
+    retries={"mode": "standard", "total_max_attempts": 1},
     connect_timeout=2,
     read_timeout=limits.MODEL_SECONDS,
 )

@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
 from chalicelib.adapters.sagemaker_runtime import SageMakerPredictor
+from chalicelib.domain.endpoint import Served
 from chalicelib.domain.prediction import JSON, Question
 from chalicelib.errors import (
     AwsTrouble,
@@ -26,6 +27,7 @@ from chalicelib.errors import (
     Throttled,
     TimedOut,
 )
+from chalicelib.wiring import _PROMPT
 
 ASKED = Question(b'{"text": "x"}', JSON, JSON)
 
@@ -37,6 +39,7 @@ class _Server(ThreadingHTTPServer):
     error_type = ""
     document: Any = None
     slow = False
+    asked = 0
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -53,6 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.asked += 1
         if self.server.slow:
             self.server.delay.wait(10)
         body = json.dumps(self.server.document).encode()
@@ -169,9 +173,8 @@ def test_a_service_that_is_gone_is_trouble(server: _Server) -> None:
 
 def refuse(server: _Server, code: str, message: str) -> SageMakerEndpoints:
     server.status, server.document = 400, {"__type": code, "message": message}
-    return SageMakerEndpoints(
-        a_client(server, "sagemaker"), "arn:aws:iam::000000000000:role/penstock-test-jobs"
-    )
+    role = "arn:aws:iam::000000000000:role/penstock-test-jobs"
+    return SageMakerEndpoints(a_client(server, "sagemaker"), role, "s3://b/capture")
 
 
 def test_what_is_missing_is_none(server: _Server) -> None:
@@ -185,7 +188,10 @@ def test_what_is_missing_is_none(server: _Server) -> None:
 def test_what_exists_is_not_created_again(server: _Server) -> None:
     endpoints = refuse(server, "ValidationException", 'Cannot create already existing endpoint "arn:…/e1".')
     endpoints.create("e1", "c1", [])
-    endpoints.prepare("c1", {"Image": "i", "ModelDataUrl": "s3://b/m.tar.gz"}, "ml.m5.large", [])
+    container = {"Image": "i", "ModelDataUrl": "s3://b/m.tar.gz"}
+    live = Served("live", "m1", container, 1.0, "ml.m5.large")
+    shadow = Served("shadow", "m2", None, 0.5, "ml.m5.large", shadow=True)
+    endpoints.prepare("c1", [live, shadow], [], capture=100)
     message = "Model Package Group already exists: arn:aws:sagemaker:::model-package-group/g"
     server.document = {"__type": "ValidationException", "message": message}
     SageMakerRegistry(a_client(server, "sagemaker")).ensure_group("g", "churn")
@@ -222,3 +228,19 @@ def test_a_failed_models_words_come_without_its_inside(server: _Server, message:
     server.status, server.error_type, server.document = 424, "ModelError", model_error(500, message)
     server.document["Message"] = ""
     assert str(ask(server)).startswith(f"endpoint e1: the model failed with 500: {words}. ")
+
+
+@pytest.mark.parametrize("status", [0, 500, 503])
+def test_a_model_is_asked_once(server: _Server, status: int) -> None:
+    """As wiring sets the client up, but for the time: a second try would outlive API Gateway."""
+    server.slow, server.status, server.document = status == 0, status or 200, {"Message": "away"}
+    session = botocore.session.Session()
+    session.set_credentials("test", "test")
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    config = _PROMPT.merge(Config(read_timeout=0.5))
+    made = session.create_client(
+        "sagemaker-runtime", region_name="us-east-1", endpoint_url=url, config=config
+    )
+    with pytest.raises(PipelineError):
+        SageMakerPredictor(made).ask("e1", ASKED, "id")
+    assert server.asked == 1
