@@ -50,6 +50,12 @@ _ROWS: Schema = {
 }
 _KEY: Schema = {"type": "object", "required": ["key"], "additionalProperties": False,
                 "properties": {"key": {"type": "string", "minLength": 1}}}  # fmt: skip
+_MANY: Schema = {  # of a batch each row is judged by itself
+    "type": "object",
+    "required": ["instances"],
+    "properties": {"instances": {"type": "array", "minItems": 1, "maxItems": limits.INSTANCES}},
+}
+_LONE: Schema = {"type": "object", "not": {"required": ["instances"]}}
 _UPLOAD: Schema = {
     "type": "object",
     "required": ["name", "size"],
@@ -62,7 +68,7 @@ _UPLOAD: Schema = {
             "pattern": r"^[A-Za-z0-9][A-Za-z0-9 .-]*$",
         },
         "size": {"type": "integer", "minimum": 1, "maximum": 5 * 1024**3},
-        "content_type": {"type": "string", "maxLength": 127, "pattern": "^[a-z]+/[a-z0-9.+-]+$"},
+        "content_type": {"type": ["string", "null"], "maxLength": 127, "pattern": "^[a-z]+/[a-z0-9.+-]+$"},
         "folder": {"enum": ["", "score", None]},
     },
 }
@@ -120,7 +126,7 @@ TOLD: Mapping[str, Told] = {
     "predict_with": _PREDICT,
     "predict_with_only": _PREDICT,
     "tell_truth": Told(_FEEDBACK, status=201),
-    "accept_batch": Told({"anyOf": [_KEY, _ROWS]}, (CSV,), status=202),
+    "accept_batch": Told({"anyOf": [_KEY, _MANY, _LONE]}, (CSV,), status=202),
     "list_batches": Told(),
     "show_batch": Told(),
 }

@@ -41,6 +41,10 @@ _PROMPT = Config(
 )
 
 
+# The older signature, which botocore still takes for links in some regions, leaves an upload's size unsigned.
+_SIGNED = _PATIENT.merge(Config(signature_version="s3v4"))
+
+
 class Wiring:
     """Every port on AWS; see chalicelib.ports.Ports."""
 
@@ -91,7 +95,7 @@ class Wiring:
     @cached_property
     def files(self) -> port.Files:
         """Files of the bucket."""
-        return S3Files(self._client("s3"), self.settings.bucket)
+        return S3Files(self._client("s3", _SIGNED), self.settings.bucket)
 
     @cached_property
     def transforms(self) -> port.Transforms:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from penstock.deploy import access
 from penstock.deploy.target import Target
 
 _TITLES = {
@@ -25,9 +26,15 @@ _DEFAULTS = {
 _RETRY = {"THROTTLED": "1", "QUOTA_EXCEEDED": "3600", "INTEGRATION_TIMEOUT": "5", "INTEGRATION_FAILURE": "5"}
 
 
-def responses() -> dict[str, dict[str, Any]]:
-    """Response type → statusCode (where it is ours to say), responseParameters, responseTemplates."""
-    told = {name: _response(name, title, status) for name, (status, title) in _TITLES.items()}
+def responses(authorisation: str) -> dict[str, dict[str, Any]]:
+    """Response type → statusCode (where it is ours to say), responseParameters, responseTemplates.
+
+    Where callers have to sign, API Gateway says MISSING_AUTHENTICATION_TOKEN of those who do not, too: a 403.
+    """
+    titles = dict(_TITLES)
+    if authorisation == access.IAM:
+        titles["MISSING_AUTHENTICATION_TOKEN"] = ("403", "Not signed, or there is no such address")
+    told = {name: _response(name, title, status) for name, (status, title) in titles.items()}
     return told | {name: _response(name, title, None) for name, title in _DEFAULTS.items()}
 
 
@@ -49,7 +56,7 @@ def _response(name: str, title: str, status: str | None) -> dict[str, Any]:
     return found | ({"statusCode": status} if status else {})
 
 
-def sam() -> dict[str, Any]:
+def sam(authorisation: str) -> dict[str, Any]:
     """The same for a SAM template: the property GatewayResponses of AWS::Serverless::Api."""
     return {
         name: {
@@ -59,13 +66,13 @@ def sam() -> dict[str, Any]:
                 "Headers": {key.rpartition(".")[2]: value for key, value in one["responseParameters"].items()}
             },
         }
-        for name, one in responses().items()
+        for name, one in responses(authorisation).items()
     }
 
 
 def put(target: Target, api: str, stage: str) -> None:
     """Say them to the API, and deploy it with them: `chalice deploy` replaces the API's definition each time."""
     client = target.client("apigateway")
-    for name, one in responses().items():
+    for name, one in responses(access.setting(target)).items():
         client.put_gateway_response(restApiId=api, responseType=name, **one)
     client.create_deployment(restApiId=api, stageName=stage, description="with problem documents")

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from penstock.deploy import code, foundation, functions, gateway
+from penstock.deploy import access, code, foundation, functions, gateway
 from penstock.deploy.target import APP, Target
 
 # Chalice's logical names → the functions' own; the state machine knows them by these (docs/decisions/0007).
@@ -50,5 +50,7 @@ def mergeable(target: Target, code_prefix: str) -> dict[str, Any]:
     template["Resources"]["ApiHandlerLogGroup"] = {
         "Properties": {"LogGroupName": {"Fn::Sub": f"/aws/lambda/${{{_HANDLER}}}"}}
     }
-    template["Resources"]["RestAPI"] = {"Properties": {"GatewayResponses": gateway.sam()}}
+    template["Resources"]["RestAPI"] = {
+        "Properties": {"GatewayResponses": gateway.sam(access.setting(target))}
+    }
     return template
