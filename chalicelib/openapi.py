@@ -64,7 +64,7 @@ _UPLOAD: Schema = {
         "name": {
             "type": "string",
             "minLength": 1,
-            "maxLength": 200,
+            "maxLength": 700,
             "pattern": r"^[A-Za-z0-9][A-Za-z0-9 .-]*$",
         },
         "size": {"type": "integer", "minimum": 1, "maximum": 5 * 1024**3},
