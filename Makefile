@@ -19,7 +19,7 @@ demo: $(VENV)/installed ## From nothing to a prediction on this machine: install
 test: $(VENV)/installed ## The tests that finish within ten minutes on two cores
 	@$(RUN) $(TESTS) -m "not slow"
 
-test-all: $(VENV)/installed ## All tests, the longer proofs too
+test-all: $(VENV)/installed .venv-schemathesis/installed ## All tests, the longer proofs too
 	@$(RUN) $(TESTS)
 
 test-interop: $(VENV)/installed .venv-interop-v2/installed .venv-interop-v3/installed ## SageMaker's Python SDK v2 and v3 against the embedded AWS (1.3 GB of virtualenvs, 15 minutes)
@@ -67,6 +67,13 @@ $(VENV)/installed: constraints.txt pyproject.toml requirements.txt
 	else rm -rf .penstock/wheels.new; echo "Note: the Lambda package's wheels could not be kept; deploying will need the network." >&2; fi; \
 	echo $$(( $$(date +%s) - started )) > $(VENV)/install-seconds
 	@touch $(VENV)/installed
+
+# Schemathesis brings a stack of its own and is needed by one test.
+.venv-schemathesis/installed: tests/e2e/requirements-schemathesis.txt $(VENV)/installed
+	@echo "Installing Schemathesis into .venv-schemathesis ..."
+	@test -x .venv-schemathesis/bin/python || $(RUN) -m venv .venv-schemathesis
+	@.venv-schemathesis/bin/python -m pip install --quiet --disable-pip-version-check -r tests/e2e/requirements-schemathesis.txt
+	@touch $@
 
 # SDK v2 and v3 cannot share a virtualenv, nor ours: each has its own, renewed when its pins change.
 .venv-interop-%/installed: tests/interop/requirements-%.txt $(VENV)/installed

@@ -6,13 +6,15 @@ from typing import Any
 
 from chalice.app import Response
 
-from chalicelib import inbound, wiring
+from chalicelib import inbound, openapi, wiring
 from chalicelib.inbound import Http
 from chalicelib.observability import MIDDLEWARE, note
+from chalicelib.steps import batch as batches
 from chalicelib.steps import claim as claiming
 from chalicelib.steps import (
     define,
     erase,
+    feedback,
     gate,
     ingest,
     look,
@@ -23,10 +25,13 @@ from chalicelib.steps import (
     register,
     release,
     report,
+    score,
+    share,
     sweep,
+    upload,
 )
 
-app = Http(app_name="penstock", configure_logs=False)
+app = Http(doors=wiring.doors(), app_name="penstock", configure_logs=False)
 for middleware, events in MIDDLEWARE:
     app.register_middleware(middleware, events)
 
@@ -45,6 +50,14 @@ LEFT = {
         "object": {"key": [{"wildcard": path} for path in notice.LEFT]},
     },
 }
+SCORES = {
+    **UPLOADS,
+    "detail-type": ["Object Created"],
+    "detail": {
+        "bucket": {"name": [{"prefix": "penstock-"}]},
+        "object": {"key": [{"wildcard": "drop/*/score/*"}]},
+    },
+}
 DATA = ["application/json", "text/csv"]
 
 
@@ -54,6 +67,14 @@ def ingest_upload(event: Any) -> dict[str, Any]:
     """An object was created or deleted below drop/."""
     answer = ingest.run(ingest.Ingest(inbound.upload(event.to_dict())), wiring.ports())
     note(step="ingest", verdict=answer["outcome"], project=answer["project"], run=answer["run"])
+    return answer
+
+
+@app.on_cw_event(SCORES, name="score")
+def score_rows(event: Any) -> dict[str, Any]:
+    """A file to be scored was dropped, or the API accepted a batch."""
+    answer = score.run(inbound.score(event.to_dict()), wiring.ports())
+    note(step="score", verdict=answer["status"], rows=answer["rows"])
     return answer
 
 
@@ -122,7 +143,7 @@ def tell_of_stage(event: Any) -> dict[str, Any]:
 
 
 # ── Callers ───────────────────────────────────────────────────────────────────────────────────────────────────────
-@app.door("/healthz")
+@app.door("/healthz", public=True)
 def healthz() -> dict[str, str]:
     """Whether the front door is open; asks nobody."""
     return {"status": "ok"}
@@ -146,6 +167,13 @@ def define_project(project: str) -> Response:
     command = define.Define(inbound.named(project), inbound.body(app.asked))
     answer = define.run(command, wiring.ports())
     return Response(answer, status_code=201 if answer["created"] else 200)
+
+
+@app.door("/projects/{project}/uploads", methods=["POST"])
+def link_upload(project: str) -> Response:
+    """A link to PUT one file with, below drop/<project>/ or its score/."""
+    command = upload.Upload(inbound.named(project), inbound.body(app.asked))
+    return Response(upload.run(command, wiring.ports()), status_code=201)
 
 
 @app.door("/projects/{project}/objects")
@@ -210,6 +238,26 @@ def erase_record(project: str, record: str) -> Response:
     return Response(erase.run(inbound.forget(project, record), wiring.ports()), status_code=202)
 
 
+@app.door("/projects/{project}/endpoint", methods=["PUT"])
+def share_endpoint(project: str) -> Response:
+    """Let several models answer by weights, copy requests to a shadow, or bring the endpoint back."""
+    command = share.Share(inbound.named(project), inbound.body(app.asked))
+    return Response(share.run(command, wiring.ports()), status_code=202)
+
+
+@app.door("/projects/{project}/endpoint", methods=["DELETE"])
+def remove_endpoint(project: str) -> dict[str, Any]:
+    """Take the endpoint away; its models stay."""
+    return share.remove(inbound.named(project), wiring.ports())
+
+
+@app.door("/projects/{project}/schema")
+def show_schema(project: str) -> dict[str, Any]:
+    """JSON Schema of what the released model takes."""
+    ports = wiring.ports()
+    return dict(ports.schemas.of(ports.champions.of(inbound.named(project)).run).document)
+
+
 @app.door("/projects/{project}/predict", methods=["POST"], content_types=DATA, step="predict")
 def predict_with(project: str) -> Response:
     """Ask a project's model."""
@@ -220,3 +268,37 @@ def predict_with(project: str) -> Response:
 def predict_with_only() -> Response:
     """Ask the model of the stage's only project."""
     return inbound.prediction(predict.run(inbound.predict(app.asked, None), wiring.ports()))
+
+
+@app.door("/projects/{project}/feedback", methods=["POST"])
+def tell_truth(project: str) -> Response:
+    """What was true of a prediction."""
+    command = feedback.Feedback(inbound.named(project), inbound.body(app.asked))
+    return Response(feedback.run(command, wiring.ports()), status_code=201)
+
+
+@app.door("/projects/{project}/batch", methods=["POST"], content_types=DATA)
+def accept_batch(project: str) -> Response:
+    """Score a file, or the rows sent, by a transform job."""
+    return inbound.accepted(batches.accept(inbound.batch(app.asked, project), wiring.ports()))
+
+
+@app.door("/projects/{project}/batch")
+def list_batches(project: str) -> dict[str, Any]:
+    """A project's batches."""
+    return batches.known(inbound.named(project), wiring.ports())
+
+
+@app.door("/batch/{batch}")
+def show_batch(batch: str) -> dict[str, Any]:
+    """How far a batch is, and links to its answers and refused rows."""
+    return batches.look(inbound.named(batch), wiring.ports())
+
+
+@app.door("/openapi.json")
+def describe_api() -> dict[str, Any]:
+    """This API, described in OpenAPI 3.1."""
+    return openapi.described(app)
+
+
+app.refuse_other_methods()

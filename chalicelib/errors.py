@@ -21,6 +21,8 @@ A refused model is no error: the gate answers `passed: false` with its reason.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class Fault(dict[str, str]):
     """One thing that is wrong: `where` (a path into the caller's document) and `problem`."""
@@ -30,9 +32,14 @@ class Fault(dict[str, str]):
 
 
 class PipelineError(Exception):
-    """Says where, what, and what to do next. `faults` lists every single problem, when there are several."""
+    """Says where, what, and what to do next. `faults` lists every single problem, when there are several.
+
+    `members` are further members of its problem document. `inner`: its words speak of our own inside (ARNs, roles,
+    AWS's messages), which is for the log and not for callers of the API.
+    """
 
     status = 500
+    inner = False
     retryable = False
     title = "Pipeline error"
 
@@ -44,10 +51,12 @@ class PipelineError(Exception):
         *,
         status: int | None = None,
         faults: list[Fault] | None = None,
+        members: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{where}: {what}. {do_next}")
         self.where, self.what, self.do_next = where, what, do_next
         self.faults = list(faults or [])
+        self.members = dict(members or {})
         if status is not None:
             self.status = status
 
@@ -85,6 +94,11 @@ class NotReady(PipelineError):
     """No model has been released yet, or the endpoint is away."""
 
     status, title = 409, "No model answers yet"
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds after which an endpoint that is away (503) may be back; a model is made when it is made (409)."""
+        return 5 if self.status == 503 else None
 
 
 class NothingWaiting(PipelineError):
@@ -133,11 +147,11 @@ class Throttled(PipelineError):
 class AwsTrouble(PipelineError):
     """A service of AWS is throttling or unavailable: the same call may work in a moment."""
 
-    status, retryable, title = 503, True, "A service of AWS is unavailable"
+    status, retryable, title, inner = 503, True, "A service of AWS is unavailable", True
     retry_after = 2
 
 
 class Misconfigured(PipelineError):
     """Settings or permissions are wrong: trying again does not help."""
 
-    status, title = 500, "This stage is not set up correctly"
+    status, title, inner = 500, "This stage is not set up correctly", True

@@ -8,21 +8,27 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from chalice.app import Chalice, Request, Response
+from chalice.app import Chalice, CORSConfig, IAMAuthorizer, Request, Response
 
+from chalicelib.domain.asked import document
+from chalicelib.domain.negotiation import JSON, sent_as
 from chalicelib.domain.run import RunEnded
 from chalicelib.domain.upload import Upload
 from chalicelib.errors import BadRequest, PipelineError
 from chalicelib.observability import note
+from chalicelib.settings import Doors
+from chalicelib.steps.batch import Accept
 from chalicelib.steps.claim import Claim
 from chalicelib.steps.erase import Erase
 from chalicelib.steps.look import MOST, Uploads
 from chalicelib.steps.notice import Notice
 from chalicelib.steps.predict import Predict
+from chalicelib.steps.score import Score
 
 PROBLEM = "application/problem+json"
 TYPES = "urn:penstock:problem:"
 Event = Mapping[str, Any]
+_FLAGS = {"true": True, "1": True, "": True, "false": False, "0": False}
 
 
 def upload(event: Event) -> Upload:
@@ -60,13 +66,16 @@ def ended(document: Event) -> RunEnded:
 
 def predict(request: Request, project: str | None) -> Predict:
     """A request for a prediction."""
-    headers = request.headers
+    headers, asked = request.headers, query(request)
     return Predict(
         project=named(project) if project else None,
         body=raw(request),
         content_type=headers.get("content-type", ""),
         accept=headers.get("accept", ""),
         request_id=request_id(request),
+        caller=headers.get("x-penstock-caller") or asked.get("caller", ""),
+        variant=headers.get("x-penstock-variant", ""),
+        probabilities=flag(asked, "probabilities"),
     )
 
 
@@ -82,6 +91,33 @@ def forget(project: str, record: str) -> Erase:
     """A request to erase one key, which is in the address: the log must not keep what is to be forgotten."""
     note(path=f"/projects/{project}/records/...")
     return Erase(named(project), [named(record)])
+
+
+def score(event: Event) -> Score:
+    """A drop below drop/<project>/score/, or a batch the API has accepted, told in the same way."""
+    detail = event["detail"]
+    thing = detail["object"]
+    etag = str(thing.get("etag", "")).strip('"')
+    return Score(detail["bucket"]["name"], thing["key"], etag, detail.get("batch"))
+
+
+def batch(request: Request, project: str) -> Accept:
+    """Rows to be scored: {"key": …} of a file that lies there, or the rows themselves."""
+    content_type = request.headers.get("content-type", "")
+    sent, key = raw(request), None
+    if sent_as(content_type) == JSON:
+        asked = body(request)
+        if isinstance(asked, Mapping) and asked.keys() == {"key"}:
+            key = str(asked["key"])
+    return Accept(named(project), key, sent, content_type, request_id(request))
+
+
+def flag(asked: Mapping[str, str], name: str) -> bool:
+    """A yes or no of the query; no when it is not there."""
+    given = asked.get(name, "false").lower()
+    if given not in _FLAGS:
+        raise BadRequest(name, f"{given[:20]!r} is neither true nor false", "Leave it out, or correct it.")
+    return _FLAGS[given]
 
 
 def named(name: str) -> str:
@@ -111,10 +147,7 @@ def raw(request: Request) -> bytes:
 
 def body(request: Request) -> Any:
     """The JSON of a request."""
-    try:
-        return json.loads(raw(request))
-    except ValueError as error:
-        raise BadRequest("body", f"not JSON: {error}", "Send one JSON document in UTF-8.") from error
+    return document(raw(request))
 
 
 def request_id(request: Request | None) -> str:
@@ -137,22 +170,69 @@ def prediction(answer: Mapping[str, Any]) -> Response:
         "X-Penstock-Variant": answer["variant"],
         "X-Penstock-Inference-Id": answer["inference_id"],
     }
-    return Response(answer["body"].decode("utf-8", "replace"), headers=headers)
+    return Response(answer["body"].decode(), headers=headers)
+
+
+def accepted(answer: Mapping[str, Any]) -> Response:
+    """202, and where to ask how far it is."""
+    headers: dict[str, str | list[str]] = {"Location": str(answer["status_url"]), "Retry-After": "5"}
+    return Response(dict(answer), status_code=202, headers=headers)
+
+
+_ANY = "X-AMAZON-APIGATEWAY-ANY-METHOD"
+"""API Gateway's word in an OpenAPI document for every method that has no entry of its own."""
+
+
+_MAY_SEND = ["X-Penstock-Caller", "X-Penstock-Variant"]
+_MAY_SEE = [
+    "X-Request-Id",
+    "X-Penstock-Project",
+    "X-Penstock-Model",
+    "X-Penstock-Variant",
+    "X-Penstock-Inference-Id",
+    "Retry-After",
+    "Location",
+]
 
 
 class Http(Chalice):
     """Chalice, with every error a problem document and the request's id on every answer."""
 
+    def __init__(self, *, doors: Doors, **options: Any) -> None:
+        super().__init__(**options)
+        self._guard: dict[str, Any] = {}
+        if doors.authorisation == "iam":
+            self._guard["authorizer"] = IAMAuthorizer()
+        if doors.authorisation == "key":
+            self._guard["api_key_required"] = True
+        if doors.cors_origin:
+            self.api.cors = CORSConfig(
+                allow_origin=doors.cors_origin, allow_headers=_MAY_SEND, expose_headers=_MAY_SEE, max_age=600
+            )
+
     def door(
-        self, path: str, *, step: str | None = None, **options: Any
+        self, path: str, *, step: str | None = None, public: bool = False, **options: Any
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """A route whose errors are answered from the table; `step` is its name in logs and metrics."""
+        """A route whose errors are answered from the table; `step` is its name in logs and metrics.
+
+        API Gateway lets only those through whom the stage's setting allows; with `public`, everybody.
+        """
+        if not public:
+            options = {**self._guard, **options}
+
+        if options.get("methods", ["GET"]) == ["GET"]:
+            options.setdefault("content_types", [])  # a question has no body, whatever its headers say
 
         def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
             self.route(path, **options)(self._answering(view, step or view.__name__))
             return view
 
         return decorate
+
+    def refuse_other_methods(self) -> None:
+        """Let API Gateway bring us every method of our addresses: ours is a 405 with Allow, its own a bare 403."""
+        for path in list(self.routes):
+            self.route(path, methods=[_ANY], name="405", **self._guard)(_refuse)
 
     @property
     def asked(self) -> Request:
@@ -163,12 +243,16 @@ class Http(Chalice):
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
         """Chalice's own refusals (405, 415, no such route) are made problem documents too."""
-        answer: dict[str, Any] = super().__call__(event, context)
+        head = event.get("requestContext", {}).get("httpMethod") == "HEAD"
+        answer: dict[str, Any] = super().__call__(_as_get(event) if head else event, context)
         request = self.current_request
+        if answer["statusCode"] == 405:
+            allowed = [one.strip() for one in answer["headers"]["Allow"].split(",")]
+            answer["headers"]["Allow"] = ", ".join(one for one in allowed if one != _ANY)
         if answer["statusCode"] >= 400 and answer["headers"].get("Content-Type") != PROBLEM:
             answer = _as_problem(answer, request)
         answer["headers"]["X-Request-Id"] = request_id(request)
-        return answer
+        return {**answer, "body": ""} if head else answer
 
     def _answering(self, view: Callable[..., Any], step: str) -> Callable[..., Response]:
         @functools.wraps(view)
@@ -190,11 +274,13 @@ class Http(Chalice):
 
 def problem(error: PipelineError, request: Request) -> Response:
     """An error as a problem document."""
+    inside = error.inner or type(error) is PipelineError
     document = {
+        **error.members,
         "type": f"{TYPES}{error.code}",
         "title": error.title,
         "status": error.status,
-        "detail": str(error),
+        "detail": f"{error.title}. {error.do_next}" if inside else str(error),
         "instance": address(request),
         "request_id": request_id(request),
         "errors": error.faults,
@@ -204,6 +290,14 @@ def problem(error: PipelineError, request: Request) -> Response:
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     return Response(json.dumps(document), status_code=error.status, headers=headers)
+
+
+def _refuse() -> None:
+    """Never called: Chalice answers 405 by itself, since no request has the method this stands for."""
+
+
+def _as_get(event: dict[str, Any]) -> dict[str, Any]:
+    return {**event, "requestContext": {**event["requestContext"], "httpMethod": "GET"}}
 
 
 def _unexpected(error: Exception) -> PipelineError:

@@ -5,17 +5,19 @@ tests/fakes.py keeps them in memory. Every method raises only errors of chalicel
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
-from chalicelib.domain.bucket import Listed
-from chalicelib.domain.endpoint import Actual
+from chalicelib.domain.bucket import Listed, Stored
+from chalicelib.domain.endpoint import Actual, Served
 from chalicelib.domain.erasure import Erasure
 from chalicelib.domain.ledger import PENDING, Head, Move, ObjectRecord, Waiting
 from chalicelib.domain.model_version import Champion, ModelVersion
 from chalicelib.domain.notices import Notice
 from chalicelib.domain.prediction import Answer, Question
 from chalicelib.domain.ranking import Candidate
+from chalicelib.domain.request_schema import RequestSchema
 from chalicelib.domain.run import Lease, RunEnded, RunRecord
 from chalicelib.domain.upload import Upload
 from chalicelib.settings import Settings
@@ -200,9 +202,9 @@ class Endpoints(Protocol):
         """The endpoint as it is, or None."""
 
     def prepare(
-        self, config: str, container: Mapping[str, Any], instance: str, tags: Sequence[Mapping[str, str]]
+        self, config: str, served: Sequence[Served], tags: Sequence[Mapping[str, str]], *, capture: int
     ) -> None:
-        """Create the model and the endpoint configuration of this name unless they are there."""
+        """Create the endpoint configuration and its models unless they are there; `capture` in percent of requests."""
 
     def create(self, name: str, config: str, tags: Sequence[Mapping[str, str]]) -> None:
         """Create an endpoint."""
@@ -219,6 +221,45 @@ class Predictor(Protocol):
 
     def ask(self, endpoint: str, question: Question, inference_id: str) -> Answer:
         """The model's answer. Raises BadRequest, NotReady, Throttled, TimedOut, JobFailed or AwsTrouble."""
+
+
+class Files(Protocol):
+    """Files of the stage's bucket, by key."""
+
+    def head(self, key: str) -> Stored | None:
+        """What lies there, or None."""
+
+    def upload(self, key: str, content_type: str, size: int, seconds: int) -> str:
+        """A link to PUT exactly so many bytes of that type with."""
+
+    def download(self, key: str, seconds: int) -> str:
+        """A link to GET with."""
+
+    def fetch(self, key: str, most: int) -> AbstractContextManager[BinaryIO]:
+        """A copy of the file, gone afterwards. Raises BadUpload when it is larger than `most` bytes, or not there."""
+
+    def put(self, key: str, body: bytes | BinaryIO) -> None:
+        """Create or replace a file."""
+
+    def lines(self, key: str, most: int) -> int | None:
+        """How many lines a file has; None when it is not there or larger than `most` bytes."""
+
+
+class Transforms(Protocol):
+    """Transform jobs."""
+
+    def start(self, request: Mapping[str, Any]) -> None:
+        """Create the job; creating the same one twice is creating it once."""
+
+    def status(self, name: str) -> tuple[str, str | None]:
+        """SageMaker's status of the job and, when it failed, its reason."""
+
+
+class Background(Protocol):
+    """Work that a request starts and does not wait for."""
+
+    def score(self, batch: str, key: str) -> None:
+        """Have step Score take up a batch; `key` is where its batch.json lies."""
 
 
 class Notices(Protocol):
@@ -332,6 +373,18 @@ class Ports(Protocol):
         """Models that answer."""
 
     @property
+    def files(self) -> Files:
+        """Files of the bucket."""
+
+    @property
+    def transforms(self) -> Transforms:
+        """Transform jobs."""
+
+    @property
+    def background(self) -> Background:
+        """Work nobody waits for."""
+
+    @property
     def notices(self) -> Notices:
         """Messages to people."""
 
@@ -358,6 +411,17 @@ class Ports(Protocol):
     @property
     def champions(self) -> Champions:
         """Which model answers, remembered for a moment."""
+
+    @property
+    def schemas(self) -> Schemas:
+        """What models' requests may hold, remembered."""
+
+
+class Schemas(Protocol):
+    """What models' requests may hold."""
+
+    def of(self, run: str) -> RequestSchema:
+        """The request schema of the model a run made; an empty one where none was kept."""
 
 
 class Champions(Protocol):

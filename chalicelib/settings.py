@@ -27,6 +27,29 @@ NAMES = (
 )
 
 
+AUTHORISATION_VARIABLE, CORS_VARIABLE = "PENSTOCK_AUTHORISATION", "PENSTOCK_CORS_ORIGIN"
+AUTHORISATIONS = ("none", "iam", "key")
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Who may call the API (`none`: anybody, `iam`: AWS signatures, `key`: API keys), and from which web pages."""
+
+    authorisation: str = "none"
+    cors_origin: str = ""
+
+
+def doors(environment: Mapping[str, str]) -> Doors:
+    """The doors' settings; API Gateway keeps to them, so they are read when the stage is deployed, too."""
+    asked = environment.get(AUTHORISATION_VARIABLE) or "none"
+    if asked not in AUTHORISATIONS:
+        known = ", ".join(AUTHORISATIONS)
+        raise Misconfigured(
+            AUTHORISATION_VARIABLE, f"{asked!r} is not one of {known}", "Correct .chalice/config.json."
+        )
+    return Doors(asked, environment.get(CORS_VARIABLE, ""))
+
+
 def parameter_name(stage: str) -> str:
     """The SSM parameter the foundation writes for a stage."""
     return f"/penstock/{stage}/foundation"

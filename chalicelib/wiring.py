@@ -15,14 +15,18 @@ from chalicelib.adapters.champions import RememberedChampions
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.dynamodb import DynamoLedger
 from chalicelib.adapters.erasures import DynamoErasures
+from chalicelib.adapters.files import S3Files
 from chalicelib.adapters.s3 import S3Documents
 from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
 from chalicelib.adapters.sagemaker_jobs import SageMakerJobs
 from chalicelib.adapters.sagemaker_runtime import SageMakerPredictor
 from chalicelib.adapters.scheduler import EventBridgeSchedules
+from chalicelib.adapters.schemas import RememberedSchemas
 from chalicelib.adapters.sns import SnsNotices
 from chalicelib.adapters.ssm import read_parameter
 from chalicelib.adapters.stepfunctions import StepFunctionsWorkflow
+from chalicelib.adapters.transforms import LambdaBackground, SageMakerTransforms
+from chalicelib.domain import limits
 from chalicelib.steps import report
 from chalicelib.steps.erase import Eraser
 from chalicelib.steps.launch import Launch
@@ -34,7 +38,16 @@ if TYPE_CHECKING:
 
 _PATIENT = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=20)
 # API Gateway gives up after 29 s: better our 504 than its own; and a model asked twice is loaded twice.
-_PROMPT = Config(retries={"mode": "standard", "max_attempts": 1}, connect_timeout=2, read_timeout=25)
+# (botocore's `max_attempts` counts the retries, not the attempts: 1 would ask twice and take twice the time.)
+_PROMPT = Config(
+    retries={"mode": "standard", "total_max_attempts": 1},
+    connect_timeout=2,
+    read_timeout=limits.MODEL_SECONDS,
+)
+
+
+# The older signature, which botocore still takes for links in some regions, leaves an upload's size unsigned.
+_SIGNED = _PATIENT.merge(Config(signature_version="s3v4"))
 
 
 class Wiring:
@@ -91,12 +104,28 @@ class Wiring:
     @cached_property
     def endpoints(self) -> port.Endpoints:
         """Endpoints."""
-        return SageMakerEndpoints(self._client("sagemaker"), self.settings.jobs_role_arn)
+        capture = f"s3://{self.settings.bucket}/capture"
+        return SageMakerEndpoints(self._client("sagemaker"), self.settings.jobs_role_arn, capture)
 
     @cached_property
     def predictor(self) -> port.Predictor:
         """Models that answer."""
         return SageMakerPredictor(self._client("sagemaker-runtime", _PROMPT))
+
+    @cached_property
+    def files(self) -> port.Files:
+        """Files of the bucket."""
+        return S3Files(self._client("s3", _SIGNED), self.settings.bucket)
+
+    @cached_property
+    def transforms(self) -> port.Transforms:
+        """Transform jobs."""
+        return SageMakerTransforms(self._client("sagemaker"))
+
+    @cached_property
+    def background(self) -> port.Background:
+        """Work nobody waits for."""
+        return LambdaBackground(self._client("lambda"), self.settings.stage, self.settings.bucket)
 
     @cached_property
     def notices(self) -> port.Notices:
@@ -137,12 +166,22 @@ class Wiring:
         return RememberedChampions(self.ledger)
 
     @cached_property
+    def schemas(self) -> port.Schemas:
+        """What models' requests may hold, remembered."""
+        return RememberedSchemas(self.documents, self.settings.bucket)
+
+    @cached_property
     def _session(self) -> Any:
         # boto3's clients are botocore's; boto3 itself would only add 100 ms to each cold start.
         return botocore.session.get_session()
 
     def _client(self, service: str, config: Config = _PATIENT) -> Any:
         return self._session.create_client(service, config=config)
+
+
+def doors() -> stage.Doors:
+    """Who may call the API: read when the app is made, at deployment as in the function."""
+    return stage.doors(os.environ)
 
 
 @lru_cache(maxsize=1)

@@ -4,18 +4,22 @@ what they were asked, and can be told to fail.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, BinaryIO
 
 from chalicelib import inbound
 from chalicelib.adapters.champions import RememberedChampions
-from chalicelib.domain.bucket import Listed
-from chalicelib.domain.endpoint import Actual
+from chalicelib.adapters.schemas import RememberedSchemas
+from chalicelib.domain.bucket import Listed, Stored
+from chalicelib.domain.endpoint import Actual, Served
 from chalicelib.domain.erasure import Erasure
 from chalicelib.domain.ledger import (
     IGNORED,
@@ -38,7 +42,7 @@ from chalicelib.domain.prediction import Answer, Question
 from chalicelib.domain.ranking import Candidate
 from chalicelib.domain.run import RUNNING, Lease, RunEnded, RunRecord, new_run
 from chalicelib.domain.upload import Upload, object_id, order
-from chalicelib.errors import AwsTrouble, LeaseLost, PipelineError
+from chalicelib.errors import AwsTrouble, BadUpload, LeaseLost, PipelineError
 from chalicelib.settings import Settings
 from chalicelib.steps import claim, report
 from chalicelib.steps.erase import Eraser
@@ -365,6 +369,7 @@ class FakeEndpoints:
 
     def __init__(self) -> None:
         self.configs: dict[str, Mapping[str, Any]] = {}
+        self.served: dict[str, list[Served]] = {}
         self.actual: dict[str, Actual] = {}
         self._coming: dict[str, str] = {}
 
@@ -372,9 +377,13 @@ class FakeEndpoints:
         return self.actual.get(name)
 
     def prepare(
-        self, config: str, container: Mapping[str, Any], instance: str, tags: Sequence[Mapping[str, str]]
+        self, config: str, served: Sequence[Served], tags: Sequence[Mapping[str, str]], *, capture: int
     ) -> None:
-        self.configs.setdefault(config, {**container, "instance": instance})
+        first = served[0]
+        self.configs.setdefault(
+            config, {**(first.container or {}), "instance": first.instance, "capture": capture}
+        )
+        self.served.setdefault(config, list(served))
 
     def create(self, name: str, config: str, tags: Sequence[Mapping[str, str]]) -> None:
         self.actual.setdefault(name, Actual(name, "Creating", config))
@@ -411,6 +420,61 @@ class FakePredictor:
         if self.trouble:
             raise self.trouble
         return Answer(json.dumps(self.answer).encode(), "application/json", "live", inference_id)
+
+
+class FakeFiles:
+    """Files by key."""
+
+    def __init__(self) -> None:
+        self.contents: dict[str, bytes] = {}
+
+    def head(self, key: str) -> Stored | None:
+        body = self.contents.get(key)
+        return None if body is None else Stored(hashlib.md5(body).hexdigest(), len(body))
+
+    def upload(self, key: str, content_type: str, size: int, seconds: int) -> str:
+        return f"https://s3.test/{key}?type={content_type}&size={size}&seconds={seconds}"
+
+    def download(self, key: str, seconds: int) -> str:
+        return f"https://s3.test/{key}?seconds={seconds}"
+
+    @contextmanager
+    def fetch(self, key: str, most: int) -> Iterator[BinaryIO]:
+        if key not in self.contents or len(self.contents[key]) > most:
+            raise BadUpload(key, "gone or too large", "Drop it again.")
+        yield io.BytesIO(self.contents[key])
+
+    def put(self, key: str, body: bytes | BinaryIO) -> None:
+        self.contents[key] = body if isinstance(body, bytes) else body.read()
+
+    def lines(self, key: str, most: int) -> int | None:
+        body = self.contents.get(key)
+        return None if body is None or len(body) > most else len(body.splitlines())
+
+
+class FakeTransforms:
+    """Transform jobs by name; a test ends them."""
+
+    def __init__(self) -> None:
+        self.requests: dict[str, Mapping[str, Any]] = {}
+        self.statuses: dict[str, tuple[str, str | None]] = {}
+
+    def start(self, request: Mapping[str, Any]) -> None:
+        self.requests.setdefault(request["TransformJobName"], request)
+        self.statuses.setdefault(request["TransformJobName"], ("InProgress", None))
+
+    def status(self, name: str) -> tuple[str, str | None]:
+        return self.statuses[name]
+
+
+class FakeBackground:
+    """What was asked for and nobody has done yet."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def score(self, batch: str, key: str) -> None:
+        self.asked.append((batch, key))
 
 
 class FakeNotices:
@@ -457,6 +521,9 @@ class FakePorts:
     predictor: FakePredictor = field(default_factory=FakePredictor)
     notices: FakeNotices = field(default_factory=FakeNotices)
     schedules: FakeSchedules = field(default_factory=FakeSchedules)
+    files: FakeFiles = field(default_factory=FakeFiles)
+    transforms: FakeTransforms = field(default_factory=FakeTransforms)
+    background: FakeBackground = field(default_factory=FakeBackground)
 
     @cached_property
     def erasures(self) -> InMemoryErasures:
@@ -484,6 +551,10 @@ class FakePorts:
 
     def _seconds(self) -> float:
         return self.clock.moment.timestamp()
+
+    @cached_property
+    def schemas(self) -> RememberedSchemas:
+        return RememberedSchemas(self.documents, self.settings.bucket)
 
     @cached_property
     def champions(self) -> RememberedChampions:

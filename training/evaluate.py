@@ -1,4 +1,5 @@
-"""Judges a model on rows it has not seen: SageMaker processing. Writes scorecard.json, report.html, plots, probe.json.
+"""Judges a model on rows it has not seen: SageMaker processing. Writes scorecard.json, report.html, plots, probe.json
+and request.schema.json.
 
 Inputs below /opt/ml/processing: model/ and champion/ (model.tar.gz), test/, train/ and validation/ (Parquet), dataset/,
 spec/. It leaves its figures and predictions as tables, too (scorecards/, predictions/).
@@ -49,6 +50,7 @@ def evaluate(container: Container, scratch: Path) -> None:
     out = container.output_dir
     for figure in figures:
         (out / f"{figure.name}.png").write_bytes(figure.light)
+    _write(out / "request.schema.json", _request_schema(model))
     _write(out / "probe.json", _probe(model, evidence.test, len(evidence.sample.answers)))
     (out / "report.html").write_text(report.page(card, figures, evidence.manifest), encoding="utf-8")
     name = f"{card['run'] or 'run'}.parquet"
@@ -203,6 +205,15 @@ def _probe(model: Any, test: Mapping[str, Any], rows: int) -> dict[str, Any]:
         "body": body,
         "predictions": json.loads(answer)["predictions"],
     }
+
+
+def _request_schema(model: Any) -> dict[str, Any]:
+    """Return the JSON Schema of the model's requests, with what the front door checks beyond it: roles and classes."""
+    from learners.schema import json_schema  # noqa: PLC0415
+
+    title = f"Request to {model.manifest['project'] or model.manifest['learner']}"
+    features = [feature.document() for feature in model.features]
+    return {**json_schema(model.features, title), "x-features": features, "x-classes": model.classes}
 
 
 def _plain(value: Any) -> Any:

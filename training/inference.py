@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from learners.artifact import Artifact
 
-JSON, CSV = "application/json", "text/csv"
+JSON, CSV, LINES = "application/json", "text/csv", "application/jsonlines"
 Record = dict[str, Any]
 Input = list[Record] | list[list[str]]  # JSON records, or CSV rows not yet named
 
@@ -53,6 +53,8 @@ def input_fn(body: str | bytes, content_type: str = JSON) -> Input:
         return _from_json(text)
     if kind == CSV:
         return _from_csv(text)
+    if kind == LINES:  # batch transform's: one record a line
+        return _from_json("[" + ",".join(line for line in text.split("\n") if line.strip()) + "]")
     raise RequestError(415, f"Content type {content_type} is not supported. Send {JSON} or {CSV}")
 
 
@@ -76,6 +78,8 @@ def output_fn(prediction: list[Record], accept: str = JSON) -> tuple[str, str]:
         kind = wanted.partition(";")[0].strip().lower()
         if kind in (JSON, "*/*", "application/*", ""):
             return json.dumps({"predictions": prediction}), JSON
+        if kind == LINES:
+            return "\n".join(json.dumps(one) for one in prediction) + "\n", LINES
         if kind in (CSV, "text/*"):
             return _as_csv(prediction), CSV
     raise RequestError(406, f"Accept {accept} is not supported. Accept {JSON} or {CSV}")

@@ -13,7 +13,9 @@ from chalicelib.domain.model_version import Champion
 from chalicelib.domain.run import Lease, RunRecord
 
 Item = dict[str, dict[str, Any]]
-_JSON = frozenset({"history", "rows", "summary", "spec", "metrics", "receipt", "digests", "columns"})
+_JSON = frozenset(
+    {"history", "rows", "summary", "spec", "metrics", "receipt", "digests", "columns", "variants"}
+)
 
 
 def pack(values: Mapping[str, Any]) -> Item:

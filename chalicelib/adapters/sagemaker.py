@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters.aws import calling, code_of, message_of, translated
-from chalicelib.domain.endpoint import VARIANT, Actual
+from chalicelib.domain.endpoint import Actual, Served
 from chalicelib.domain.model_version import ModelVersion
 from chalicelib.errors import AwsTrouble
 
@@ -93,8 +93,8 @@ class SageMakerRegistry:
 class SageMakerEndpoints:
     """The Endpoints port."""
 
-    def __init__(self, client: Any, role_arn: str) -> None:
-        self._client, self._role = client, role_arn
+    def __init__(self, client: Any, role_arn: str, capture_uri: str) -> None:
+        self._client, self._role, self._capture_uri = client, role_arn, capture_uri
 
     def describe(self, name: str) -> Actual | None:
         """The endpoint as it is, or None."""
@@ -109,29 +109,35 @@ class SageMakerEndpoints:
             name, found["EndpointStatus"], found.get("EndpointConfigName", ""), found.get("FailureReason")
         )
 
-    def prepare(self, config: str, container: Mapping[str, Any], instance: str, tags: Tags) -> None:
-        """Create the model and its endpoint configuration, both of this name, unless they are there."""
+    def prepare(self, config: str, served: Sequence[Served], tags: Tags, *, capture: int) -> None:
+        """Create the models that have a container, and the configuration of all, unless they are there."""
+        for one in served:
+            if one.container is not None:
+                self._create_model(one, tags)
+        request: dict[str, Any] = {
+            "EndpointConfigName": config,
+            "ProductionVariants": [_variant(one) for one in served if not one.shadow],
+            "Tags": list(tags),
+        }
+        shadows = [_variant(one) for one in served if one.shadow]
+        if shadows:
+            request["ShadowProductionVariants"] = shadows
+        if capture:
+            request["DataCaptureConfig"] = _capture(capture, self._capture_uri)
+        _once(
+            lambda: self._client.create_endpoint_config(**request),
+            f"endpoint configuration {config}",
+        )
+
+    def _create_model(self, one: Served, tags: Tags) -> None:
         _once(
             lambda: self._client.create_model(
-                ModelName=config,
-                PrimaryContainer=dict(container),
+                ModelName=one.model,
+                PrimaryContainer=dict(one.container or {}),
                 ExecutionRoleArn=self._role,
                 Tags=list(tags),
             ),
-            f"model {config}",
-        )
-        variant = {
-            "VariantName": VARIANT,
-            "ModelName": config,
-            "InstanceType": instance,
-            "InitialInstanceCount": 1,
-            "InitialVariantWeight": 1.0,
-        }
-        _once(
-            lambda: self._client.create_endpoint_config(
-                EndpointConfigName=config, ProductionVariants=[variant], Tags=list(tags)
-            ),
-            f"endpoint configuration {config}",
+            f"model {one.model}",
         )
 
     def create(self, name: str, config: str, tags: Tags) -> None:
@@ -162,6 +168,29 @@ class SageMakerEndpoints:
         except ClientError as error:
             if not _missing(error):
                 raise translated(error, f"endpoint {name}") from error
+
+
+def _variant(one: Served) -> dict[str, Any]:
+    return {
+        "VariantName": one.variant,
+        "ModelName": one.model,
+        "InstanceType": one.instance,
+        "InitialInstanceCount": 1,
+        "InitialVariantWeight": one.weight,
+    }
+
+
+def _capture(percent: int, uri: str) -> dict[str, Any]:
+    return {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": percent,
+        "DestinationS3Uri": uri,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {
+            "CsvContentTypes": ["text/csv"],
+            "JsonContentTypes": ["application/json"],
+        },
+    }
 
 
 def _missing(error: ClientError) -> bool:

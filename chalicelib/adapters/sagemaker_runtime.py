@@ -13,7 +13,8 @@ from botocore.exceptions import (
 )
 
 from chalicelib.adapters.aws import code_of, message_of, status_of, translated
-from chalicelib.domain.prediction import Answer, Question, refusal
+from chalicelib.domain import limits
+from chalicelib.domain.prediction import REFUSALS, Answer, Question, refusal, said
 from chalicelib.errors import AwsTrouble, BadRequest, JobFailed, NotReady, PipelineError, Throttled, TimedOut
 
 
@@ -25,6 +26,7 @@ class SageMakerPredictor:
 
     def ask(self, endpoint: str, question: Question, inference_id: str) -> Answer:
         """One call of the endpoint; the model's own refusals come back in its own words."""
+        chosen = {"TargetVariant": question.variant} if question.variant else {}
         try:
             answer = self._client.invoke_endpoint(
                 EndpointName=endpoint,
@@ -32,6 +34,7 @@ class SageMakerPredictor:
                 Accept=question.accept,
                 Body=question.body,
                 InferenceId=inference_id,
+                **chosen,
             )
             body = answer["Body"].read()
         except ReadTimeoutError as error:
@@ -51,22 +54,43 @@ class SageMakerPredictor:
         return Answer(body, str(answer.get("ContentType", question.accept)), variant, inference_id)
 
 
+_BUSY = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "ServiceQuotaExceeded")
+_BUSY_WORDS = ("throttl", "rate exceeded", "too many requests", "capacity", "concurren")
+
+
 def _translated(error: ClientError, endpoint: str) -> PipelineError:
     where, code, message = f"endpoint {endpoint}", code_of(error), message_of(error)
     if code == "ModelError":
         return _model_error(error, where)
     if code == "ModelNotReadyException":
-        return NotReady(where, "the model is loading", "Try again in a moment.", status=503)
-    if "Throttl" in code or status_of(error) == 429 or (status_of(error) == 400 and not message):
-        # A throttled InvokeEndpoint has been seen as a 400 with no message at all.
+        return NotReady(where, "the model is loading", "Try again after Retry-After seconds.", status=503)
+    if _throttled(error):
         return Throttled(where, "too many requests at once", "Try again after Retry-After seconds.")
-    if code in {"ValidationError", "ValidationException"} and "not found" in message.lower():
-        return NotReady(
-            where, "it is not there", "GET /projects/{project}/endpoint shows its state.", status=503
-        )
     if code in {"ValidationError", "ValidationException"}:
-        return BadRequest("request", message, "Correct it and send it again.")
+        return _refused(where, message)
     return translated(error, where)
+
+
+def _throttled(error: ClientError) -> bool:
+    """Whatever shape it has: by name, by status, by the words of a 503, or a 400 with no message at all."""
+    code, status, words = code_of(error), status_of(error), message_of(error).lower()
+    if any(name in code for name in _BUSY) or status == 429 or (status == 400 and not words):
+        return True
+    return code == "ServiceUnavailable" and any(word in words for word in _BUSY_WORDS)
+
+
+def _refused(where: str, message: str) -> PipelineError:
+    words = message.lower()
+    if "variant" in words and "not found" in words:
+        return BadRequest(
+            "variant", "the endpoint has no such variant now", "Leave it out, or try again later."
+        )
+    if "not found" in words:
+        advice = "GET /projects/{project}/endpoint shows its state."
+        return NotReady(where, "it is not there", advice, status=503)
+    if "size" in words or "too large" in words or "exceed" in words:
+        return BadRequest("body", "larger than the endpoint takes", limits.CURE, status=413)
+    return BadRequest("request", message, "Correct it and send it again.")
 
 
 def _model_error(error: ClientError, where: str) -> PipelineError:
@@ -74,12 +98,14 @@ def _model_error(error: ClientError, where: str) -> PipelineError:
     message = str(error.response.get("OriginalMessage") or message_of(error))
     if status == 429:
         return Throttled(where, "the model is busy", "Try again after Retry-After seconds.")
-    if 400 <= status < 500:
+    if status in REFUSALS:
         return refusal(status, message)
     if status == 503:
-        return NotReady(where, f"the model is not ready: {message}", "Try again in a moment.", status=503)
+        return NotReady(
+            where, f"the model is not ready: {said(message)}", "Try again in a moment.", status=503
+        )
     if status in {0, 504}:  # 0: the model gave no answer within SageMaker's own 60 s
-        return TimedOut(where, f"the model did not answer in time: {message}", "Send fewer rows a request.")
+        return TimedOut(where, "the model did not answer in time", "Send fewer rows a request.")
     return JobFailed(
-        where, f"the model failed with {status}: {message}", "Its log is in /aws/sagemaker/Endpoints."
+        where, f"the model failed with {status}: {said(message)}", "Its log is in /aws/sagemaker/Endpoints."
     )

@@ -21,6 +21,14 @@ _OPEN = frozenset({PENDING, CLAIMED, PREPARED, IGNORED})
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as it lies there now; `size` in bytes."""
+
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """One version of an object, or (`marker`) of its absence, as a listing of the bucket shows it."""
 

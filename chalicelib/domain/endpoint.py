@@ -6,7 +6,9 @@ comparison of the configuration's name tells a release from a roll-back.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 CREATE, UPDATE, WAIT, PROBE, ROLLED_BACK, DISCARD = (
     "create",
@@ -27,6 +29,18 @@ class Actual:
     status: str
     config: str
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One variant of a configuration: its model (made of `container` unless it is there), weight and machine."""
+
+    variant: str
+    model: str
+    container: Mapping[str, Any] | None
+    weight: float
+    instance: str
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

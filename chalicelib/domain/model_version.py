@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.domain.endpoint import VARIANT
 from chalicelib.domain.leaderboard import facts
 
 APPROVED, PENDING_APPROVAL = "Approved", "PendingManualApproval"
@@ -46,6 +47,14 @@ class Champion:
     config: str
     metrics: Mapping[str, float | None]
     released_at: str
+    variants: Mapping[str, float] = field(default_factory=dict)
+    """Shares of the traffic by variant while several models answer; empty while the champion answers alone."""
+    shadow: str | None = None
+    """The run whose model gets copies of requests, its answers thrown away."""
+
+    def model_of(self, variant: str) -> str:
+        """The run whose model answers as this variant."""
+        return variant if variant in self.variants and variant != VARIANT else self.run
 
 
 def group_name(stage: str, project: str) -> str:

@@ -1,4 +1,4 @@
-"""A question to a model: what may be asked, what a model's refusal means, and whether two answers are the same."""
+"""A question to a model and its answer: what a model's refusal means, and whether two answers are the same."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.domain.negotiation import CSV, JSON
 from chalicelib.errors import BadRequest, Fault
 
-JSON, CSV = "application/json", "text/csv"
-MAX_BODY = 5 * 1024 * 1024
-"""Lambda takes 6 MB with its envelope; JSON inside JSON grows by its escapes."""
+__all__ = ["CSV", "JSON", "Answer", "Question", "difference", "refusal", "said"]
+
 PROBE_TOLERANCE = 1e-6
+_WORDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Question:
     body: bytes
     content_type: str
     accept: str
+    variant: str | None = None
+    """The variant that is to answer; None leaves it to the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +38,8 @@ class Answer:
     inference_id: str
 
 
-def question(body: bytes, content_type: str, accept: str) -> Question:
-    """Refuse before the model is asked: wrong type (415), too large (413), empty or not JSON (400)."""
-    kind = content_type.partition(";")[0].strip().lower() or JSON
-    if kind not in {JSON, CSV}:
-        raise BadRequest("Content-Type", f"{kind} is not supported", f"Send {JSON} or {CSV}.", status=415)
-    if len(body) > MAX_BODY:
-        what = f"{len(body):,} bytes; the limit is {MAX_BODY:,}"
-        raise BadRequest("body", what, "Send fewer rows a request.", status=413)
-    if not body.strip():
-        raise BadRequest("body", "empty", 'Send {"instances": [{...}]} or one CSV row a line.')
-    if kind == JSON:
-        _check_json(body)
-    return Question(body, kind, CSV if CSV in accept.lower() and JSON not in accept.lower() else JSON)
-
-
-def _check_json(body: bytes) -> None:
-    try:
-        document = json.loads(body)
-    except ValueError as error:
-        raise BadRequest("body", f"not JSON: {error}", "Send one JSON document in UTF-8.") from error
-    if not isinstance(document, dict):
-        raise BadRequest(
-            "body", "not a JSON object", 'Send {"instances": [{...}]}, {"text": "..."} or one record.'
-        )
-    if "instances" in document and not (isinstance(document["instances"], list) and document["instances"]):
-        raise BadRequest("instances", "not a list of records, or an empty one", "Send at least one record.")
+REFUSALS = frozenset({400, 406, 413, 415, 422})
+"""Statuses with which a model may blame its caller; any other 4xx is the model's own failure."""
 
 
 def refusal(status: int, message: str) -> BadRequest:
@@ -69,15 +48,28 @@ def refusal(status: int, message: str) -> BadRequest:
         document = json.loads(message)
     except ValueError:
         document = message
-    said = (
-        document if isinstance(document, Mapping) else {"error": message or "the model refused the request"}
-    )
-    faults = [_fault(fault) for fault in said.get("faults") or [] if isinstance(fault, Mapping)]
+    told = document if isinstance(document, Mapping) else {"error": said(message)}
+    faults = [_fault(fault) for fault in told.get("faults") or [] if isinstance(fault, Mapping)]
     code = 422 if faults and status == 400 else status
-    what = str(said.get("error") or "the model refused the request")
+    what = str(told.get("error") or "the model refused the request")[:_WORDS]
     return BadRequest(
         "model", what, "Correct the values named and send it again.", status=code, faults=faults
     )
+
+
+def said(message: str) -> str:
+    """A failed model's own words without its inside: of a traceback the last line, of a page of HTML nothing."""
+    try:
+        document = json.loads(message)
+    except ValueError:
+        document = message
+    words = (
+        document.get("error") or document.get("message") or "" if isinstance(document, Mapping) else document
+    )
+    lines = [line.strip() for line in str(words).splitlines() if line.strip()]
+    if not lines or lines[0].startswith("<"):
+        return "it gave no reason"
+    return (lines[-1] if lines[0].startswith("Traceback") else lines[0])[:_WORDS]
 
 
 def _fault(fault: Mapping[str, Any]) -> Fault:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from chalicelib.domain.project import name_fault
 
-DROP = "drop/"
+DROP, SCORE = "drop/", "score/"
+"""Users write below DROP; what lies below SCORE of a project there is to be scored."""
 NO_PROJECT = "-"
 """Where the ledger keeps objects that can belong to no project."""
 _SEQUENCER_WIDTH = 32
@@ -69,10 +70,18 @@ def destination(key: str) -> tuple[str, str | None]:
         return NO_PROJECT, f"{project!r} is no project name: {fault}{_meant(project)}"
     if not rest or key.endswith("/"):
         return NO_PROJECT, "a folder marker, not a file"
+    reason = _no_data(project, rest)
+    return (NO_PROJECT, reason) if reason else (project, None)
+
+
+def _no_data(project: str, rest: str) -> str | None:
+    """Why a file of a project is none to learn from."""
     scratch = next((part for part in rest.split("/") if _SCRATCH.search(part)), None)
     if scratch is not None:
-        return NO_PROJECT, f"{scratch!r} is what a program leaves beside data: give data another name"
-    return project, None
+        return f"{scratch!r} is what a program leaves beside data: give data another name"
+    if rest.startswith(SCORE):
+        return f"rows to be scored, not to learn from: GET /projects/{project}/batch tells of them"
+    return None
 
 
 def _meant(project: str) -> str:

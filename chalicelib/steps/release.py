@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain import endpoint as endpoints
-from chalicelib.domain.endpoint import Actual, config_name, endpoint_name, plan, wait_seconds
+from chalicelib.domain.endpoint import VARIANT, Actual, Served, config_name, endpoint_name, plan, wait_seconds
 from chalicelib.domain.jobs import image_of, learner_of
 from chalicelib.domain.model_version import Champion, container
 from chalicelib.domain.notices import RELEASE, of_document
@@ -83,7 +83,9 @@ def _act(
 def _create_config(document: Mapping[str, Any], wanted: str, ports: Ports) -> None:
     spec = _read(document["claim"]["spec_uri"], ports)
     serving = container(image_of(ports.settings, learner_of(document)), document["register"]["artifact"])
-    ports.endpoints.prepare(wanted, serving, spec["release"]["instance"], _tags(document, ports))
+    served = Served(VARIANT, wanted, serving, 1.0, spec["release"]["instance"])
+    capture = spec.get("watch", {}).get("capture_percent", 0)
+    ports.endpoints.prepare(wanted, [served], _tags(document, ports), capture=capture)
 
 
 def _tags(document: Mapping[str, Any], ports: Ports) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import urllib3
 
+from penstock.deploy.access import Authorise
 from penstock.errors import PenstockError
 
 _READ_SECONDS = 60.0  # longer than API Gateway's own 29 s, so that its answer is the one seen
@@ -32,10 +33,10 @@ class Answer:
 
 
 class Api:
-    """A stage's API at `url` (no slash at its end)."""
+    """A stage's API at `url` (no slash at its end); `authorise` adds what the stage asks of its callers."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: str, authorise: Authorise | None = None) -> None:
+        self.url, self._authorise = url.rstrip("/"), authorise
         timeout = urllib3.Timeout(connect=5.0, read=_READ_SECONDS)
         self._http = urllib3.PoolManager(timeout=timeout, retries=urllib3.Retry(0, connect=2, read=0))
 
@@ -43,8 +44,11 @@ class Api:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """One request. Raises Refused for 4xx and 5xx, PenstockError when nothing answers."""
+        sent = dict(headers or {})
+        if self._authorise is not None:
+            sent = dict(self._authorise(method, self.url + path, body, sent))
         try:
-            answer = self._http.request(method, self.url + path, body=body, headers=dict(headers or {}))
+            answer = self._http.request(method, self.url + path, body=body, headers=sent)
         except urllib3.exceptions.HTTPError as error:
             raise PenstockError(
                 f"{method} {path}",

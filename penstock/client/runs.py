@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from penstock.client import history
 from penstock.client.api import Api, Refused
 from penstock.deploy import Deployed
+from penstock.deploy.access import authoriser
 from penstock.errors import PenstockError
 
 PATIENCE_SECONDS = 120.0  # an S3 event usually takes a second; AWS promises none
@@ -41,7 +42,7 @@ class Runs:
 
     def __init__(self, deployed: Deployed) -> None:
         self.deployed = deployed
-        self.api = Api(deployed.api_url)
+        self.api = Api(deployed.api_url, authoriser(deployed))
         self._machine = boto3.client("stepfunctions")
         self._s3 = boto3.client("s3")
         self._pause = _LOCAL_PAUSE if deployed.embedded else _AWS_PAUSE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from penstock.deploy import code, foundation, functions, smoke, teardown
+from penstock.deploy import access, code, foundation, functions, smoke, teardown
 from penstock.deploy import package as packaging
 from penstock.deploy.target import Deployed, DeployError, Target
 from penstock.deploy.teardown import Destroyed
@@ -34,7 +34,7 @@ def deploy(stage: str, root: Path, progress: Progress) -> Deployed:
     progress("functions", "done")
     deployed = locate(stage, root)
     progress("smoke test", "started")
-    smoke.test(deployed.api_url)
+    smoke.test(deployed.api_url, access.authoriser(deployed))
     progress("smoke test", "done")
     return deployed
 
@@ -57,7 +57,8 @@ def locate(stage: str, root: Path) -> Deployed:
         )
     url = functions.api_url(target, rest_api)
     embedded = not url.endswith(f".amazonaws.com/{functions.API_STAGE}")
-    return Deployed(stage, target.bucket, target.machine_arn, url, target.region, embedded)
+    asked = access.setting(target)
+    return Deployed(stage, target.bucket, target.machine_arn, url, target.region, embedded, asked)
 
 
 def package(stage: str, root: Path, out: Path) -> list[Path]:

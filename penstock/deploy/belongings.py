@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from penstock.deploy import access
 from penstock.deploy.target import Target
 
 GONE = {
@@ -21,7 +22,11 @@ GONE = {
 BUSY = {"ResourceInUseException", "ResourceInUse", "ConflictException", "BucketNotEmpty", "OperationAborted"}
 """Codes that say a thing is on its way out, or has to wait for another."""
 # Groups that AWS shares between all jobs of an account: ours are the streams, and the group only once it is empty.
-_SHARED_GROUPS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs")
+_SHARED_GROUPS = (
+    "/aws/sagemaker/TrainingJobs",
+    "/aws/sagemaker/ProcessingJobs",
+    "/aws/sagemaker/TransformJobs",
+)
 _GLUE_GROUPS = ("/aws-glue/jobs/output", "/aws-glue/jobs/error", "/aws-glue/jobs/logs-v2")
 
 
@@ -192,6 +197,11 @@ BEFORE = (
         _call("sagemaker", "stop_processing_job", "ProcessingJobName"),
     ),
     Part(
+        "transform job",
+        _jobs("list_transform_jobs", "TransformJobSummaries", "TransformJobName"),
+        _call("sagemaker", "stop_transform_job", "TransformJobName"),
+    ),
+    Part(
         "endpoint",
         _of_prefix("sagemaker", "list_endpoints", "Endpoints", "EndpointName"),
         _call("sagemaker", "delete_endpoint", "EndpointName"),
@@ -215,6 +225,7 @@ BEFORE = (
     Part("log stream", _streams, _remove_stream),
 )
 AFTER = (
+    Part("usage plan", access.named, access.remove),
     Part("bucket", _buckets, _remove_bucket),
     Part("table", _tables, _call("dynamodb", "delete_table", "TableName")),
     Part("log group", _log_groups, _call("logs", "delete_log_group", "logGroupName")),

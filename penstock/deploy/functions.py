@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from penstock.deploy import access, gateway
 from penstock.deploy.target import APP, DeployError, Target
 
 _CHALICE = [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())"]
@@ -16,8 +17,11 @@ API_STAGE = "api"
 
 
 def deploy(target: Target) -> None:
-    """Run `chalice deploy`; raises DeployError with Chalice's own words when it fails."""
+    """Run `chalice deploy`, then let the API refuse in our words; raises DeployError with Chalice's own words."""
     _chalice(target, "deploy")
+    api = api_id(target)
+    gateway.put(target, api, API_STAGE)
+    access.protect(target, api, API_STAGE)
 
 
 def delete(target: Target) -> bool:

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from penstock.deploy import code, foundation, functions
+from penstock.deploy import access, code, foundation, functions, gateway
 from penstock.deploy.target import APP, Target
 
 # Chalice's logical names → the functions' own; the state machine knows them by these (docs/decisions/0007).
@@ -16,6 +16,7 @@ _FUNCTIONS = {
     name.capitalize(): f"-{name}"
     for name in (
         "ingest",
+        "score",
         "claim",
         "rank",
         "gate",
@@ -60,5 +61,8 @@ def mergeable(target: Target, code_prefix: str) -> dict[str, Any]:
     # Chalice 1.34 names the handler's log group after a function `ApiHandler`, which is called APIHandler.
     template["Resources"]["ApiHandlerLogGroup"] = {
         "Properties": {"LogGroupName": {"Fn::Sub": f"/aws/lambda/${{{_HANDLER}}}"}}
+    }
+    template["Resources"]["RestAPI"] = {
+        "Properties": {"GatewayResponses": gateway.sam(access.setting(target))}
     }
     return template

@@ -6,26 +6,28 @@ import time
 
 import urllib3
 
+from penstock.deploy.access import Authorise
 from penstock.deploy.target import DeployError
 
 _PATIENCE_SECONDS = 60  # an API Gateway deployment takes some seconds to be everywhere
 
 
-def test(api_url: str) -> None:
+def test(api_url: str, authorise: Authorise | None) -> None:
     """GET /healthz (the function alone) and /projects (settings and ledger too) until both answer 200.
 
     Raises DeployError with the last answer when that does not happen within a minute.
     """
     with urllib3.PoolManager(retries=False, timeout=30) as http:
         for path in ("/healthz", "/projects"):
-            _answers(http, api_url + path)
+            _answers(http, api_url + path, authorise)
 
 
-def _answers(http: urllib3.PoolManager, url: str) -> None:
+def _answers(http: urllib3.PoolManager, url: str, authorise: Authorise | None) -> None:
     deadline, pause, last = time.monotonic() + _PATIENCE_SECONDS, 0.2, "no answer"
     while time.monotonic() < deadline:
         try:
-            answer = http.request("GET", url)
+            headers = dict(authorise("GET", url, None, {})) if authorise else {}
+            answer = http.request("GET", url, headers=headers)
         except urllib3.exceptions.HTTPError as error:
             last = str(error)
         else:

@@ -31,6 +31,7 @@ class Deployed:
     api_url: str
     region: str
     embedded: bool
+    authorisation: str = "none"
 
 
 class Target:

@@ -6,16 +6,20 @@ import json
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import botocore.session
 import pytest
 
+from chalicelib.adapters.files import S3Files
 from chalicelib.adapters.s3 import S3Documents
 from chalicelib.adapters.scheduler import EventBridgeSchedules
 from chalicelib.adapters.sns import SnsNotices
 from chalicelib.adapters.ssm import read_parameter
 from chalicelib.adapters.stepfunctions import StepFunctionsWorkflow
-from chalicelib.errors import JobFailed, Misconfigured
+from chalicelib.errors import BadUpload, JobFailed, Misconfigured
 from chalicelib.settings import load, parameter_name
+from chalicelib.wiring import _SIGNED
 
 Clients = Callable[[str], Any]
 WAITING = {"StartAt": "Hold", "States": {"Hold": {"Type": "Wait", "Seconds": 600, "End": True}}}
@@ -141,3 +145,30 @@ def test_a_schedule_is_made_changed_left_alone_and_removed(client: Clients) -> N
     schedules.remove("churn", "retrain")
     with pytest.raises(scheduler.exceptions.ResourceNotFoundException):
         scheduler.get_schedule(Name=name)
+
+
+def test_files_are_put_fetched_counted_and_linked_to(client: Clients, bucket: str) -> None:
+    files = S3Files(client("s3"), bucket)
+    assert files.head("a") is None
+    assert files.lines("a", 100) is None
+    files.put("a", b"1\n2\n3")
+    assert files.lines("a", 100) == 3
+    assert files.lines("a", 4) is None
+    stored = files.head("a")
+    assert stored is not None
+    assert stored.size == 5
+    with files.fetch("a", 5) as copy:
+        assert copy.read() == b"1\n2\n3"
+    for key, most in (("a", 4), ("b", 100)):
+        with pytest.raises(BadUpload), files.fetch(key, most):
+            pass
+
+
+def test_a_link_takes_what_was_signed_and_no_other_size(endpoint_url: str, bucket: str) -> None:
+    """As wiring signs: size and type are among what the signature covers."""
+    session = botocore.session.Session()
+    session.set_credentials("test", "test")
+    s3 = session.create_client("s3", region_name="us-east-1", endpoint_url=endpoint_url, config=_SIGNED)
+    asked = parse_qs(urlsplit(S3Files(s3, bucket).upload("drop/p/a ö.csv", "text/csv", 5, 60)).query)
+    assert asked["X-Amz-SignedHeaders"] == ["content-length;content-type;host"]
+    assert asked["X-Amz-Expires"] == ["60"]

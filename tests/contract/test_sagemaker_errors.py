@@ -16,6 +16,7 @@ from botocore.config import Config
 from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
 from chalicelib.adapters.sagemaker_jobs import SageMakerJobs
 from chalicelib.adapters.sagemaker_runtime import SageMakerPredictor
+from chalicelib.domain.endpoint import Served
 from chalicelib.domain.prediction import JSON, Question
 from chalicelib.errors import (
     AwsTrouble,
@@ -27,6 +28,7 @@ from chalicelib.errors import (
     Throttled,
     TimedOut,
 )
+from chalicelib.wiring import _PROMPT
 
 ASKED = Question(b'{"text": "x"}', JSON, JSON)
 
@@ -38,6 +40,7 @@ class _Server(ThreadingHTTPServer):
     error_type = ""
     document: Any = None
     slow = False
+    asked = 0
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -54,6 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.asked += 1
         if self.server.slow:
             self.server.delay.wait(10)
         body = json.dumps(self.server.document).encode()
@@ -138,6 +142,11 @@ def test_an_answer_is_passed_on(server: _Server) -> None:
         (400, "ThrottlingException", {"Message": None}, Throttled, 429),
         (400, "", {"message": None}, Throttled, 429),
         (503, "ServiceUnavailable", {"Message": "away"}, AwsTrouble, 503),
+        (503, "ServiceUnavailable", {"Message": "Rate exceeded"}, Throttled, 429),
+        (429, "TooManyRequestsException", {"Message": "Concurrency"}, Throttled, 429),
+        (400, "ValidationError", {"Message": "Variant b not found for Endpoint e1"}, BadRequest, 400),
+        (413, "ValidationError", {"Message": "Body exceeds 4194304 bytes"}, BadRequest, 413),
+        (424, "ModelError", model_error(403, "no"), JobFailed, 502),
         (500, "InternalFailure", {"Message": "away"}, AwsTrouble, 503),
         (403, "AccessDeniedException", {"Message": "no"}, Misconfigured, 500),
     ],
@@ -165,9 +174,8 @@ def test_a_service_that_is_gone_is_trouble(server: _Server) -> None:
 
 def refuse(server: _Server, code: str, message: str) -> SageMakerEndpoints:
     server.status, server.document = 400, {"__type": code, "message": message}
-    return SageMakerEndpoints(
-        a_client(server, "sagemaker"), "arn:aws:iam::000000000000:role/penstock-test-jobs"
-    )
+    role = "arn:aws:iam::000000000000:role/penstock-test-jobs"
+    return SageMakerEndpoints(a_client(server, "sagemaker"), role, "s3://b/capture")
 
 
 def test_what_is_missing_is_none(server: _Server) -> None:
@@ -181,7 +189,10 @@ def test_what_is_missing_is_none(server: _Server) -> None:
 def test_what_exists_is_not_created_again(server: _Server) -> None:
     endpoints = refuse(server, "ValidationException", 'Cannot create already existing endpoint "arn:…/e1".')
     endpoints.create("e1", "c1", [])
-    endpoints.prepare("c1", {"Image": "i", "ModelDataUrl": "s3://b/m.tar.gz"}, "ml.m5.large", [])
+    container = {"Image": "i", "ModelDataUrl": "s3://b/m.tar.gz"}
+    live = Served("live", "m1", container, 1.0, "ml.m5.large")
+    shadow = Served("shadow", "m2", None, 0.5, "ml.m5.large", shadow=True)
+    endpoints.prepare("c1", [live, shadow], [], capture=100)
     message = "Model Package Group already exists: arn:aws:sagemaker:::model-package-group/g"
     server.document = {"__type": "ValidationException", "message": message}
     SageMakerRegistry(a_client(server, "sagemaker")).ensure_group("g", "churn")
@@ -255,3 +266,38 @@ def test_the_jobs_of_a_tuning_come_with_what_was_tuned(server: _Server) -> None:
     first, second = SageMakerJobs(a_client(server, "sagemaker")).tuned("t", "x")
     assert (first.value, first.seconds, first.hyperparameters) == (0.25, 5, {"max_depth": "3"})
     assert not second.usable
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (
+            "Traceback (most recent call last):\n  File 'x.py', line 1\nKeyError: 'age'",
+            "KeyError: 'age'",
+        ),
+        ("<html><body>Internal Server Error</body></html>", "it gave no reason"),
+        ('{"error": "no such column", "trace": "x"}', "no such column"),
+        ("", "it gave no reason"),
+        ("x" * 5000, "x" * 300),
+    ],
+)
+def test_a_failed_models_words_come_without_its_inside(server: _Server, message: str, words: str) -> None:
+    server.status, server.error_type, server.document = 424, "ModelError", model_error(500, message)
+    server.document["Message"] = ""
+    assert str(ask(server)).startswith(f"endpoint e1: the model failed with 500: {words}. ")
+
+
+@pytest.mark.parametrize("status", [0, 500, 503])
+def test_a_model_is_asked_once(server: _Server, status: int) -> None:
+    """As wiring sets the client up, but for the time: a second try would outlive API Gateway."""
+    server.slow, server.status, server.document = status == 0, status or 200, {"Message": "away"}
+    session = botocore.session.Session()
+    session.set_credentials("test", "test")
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    config = _PROMPT.merge(Config(read_timeout=0.5))
+    made = session.create_client(
+        "sagemaker-runtime", region_name="us-east-1", endpoint_url=url, config=config
+    )
+    with pytest.raises(PipelineError):
+        SageMakerPredictor(made).ask("e1", ASKED, "id")
+    assert server.asked == 1

@@ -71,11 +71,14 @@ class Stage:
         self.client("s3").put_object(Bucket=self.deployed.bucket, Key=key, Body=content)
         return key
 
-    def predict(self, project: str, body: Any, **headers: str) -> Answer:
+    def predict(self, project: str, body: Any, query: str = "", **headers: str) -> Answer:
         """POST to the project's predict door, as JSON unless told otherwise."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.ask(
-            "POST", f"/projects/{project}/predict", raw, **{"content_type": "application/json"} | headers
+            "POST",
+            f"/projects/{project}/predict{query}",
+            raw,
+            **{"content_type": "application/json"} | headers,
         )
 
     def objects(self, project: str) -> list[dict[str, Any]]:

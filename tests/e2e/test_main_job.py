@@ -59,7 +59,7 @@ def test_dropped_file_becomes_an_api(released: Stage) -> None:
     """One upload and no other call: rows never seen are answered, with who answered in the headers."""
     rows = [{k: v for k, v in row.items() if k != "diagnosis"} for row in breast_cancer()[-5:]]
     truth = [row["diagnosis"] for row in breast_cancer()[-5:]]
-    answer = released.predict(PROJECT, {"instances": rows})
+    answer = released.predict(PROJECT, {"instances": rows}, "?probabilities=true")
     assert answer.status == 200, answer.body
     predictions = answer.document["predictions"]
     assert sum(p["prediction"] == t for p, t in zip(predictions, truth, strict=True)) >= 4
@@ -72,7 +72,7 @@ def test_dropped_file_becomes_an_api(released: Stage) -> None:
 def test_json_csv_one_and_many_agree(released: Stage) -> None:
     """The same row asked four ways gets one answer."""
     row = {k: v for k, v in breast_cancer()[-1].items() if k != "diagnosis"}
-    alone = released.predict(PROJECT, row).document["predictions"][0]
+    alone = released.predict(PROJECT, row).document
     many = released.predict(PROJECT, {"instances": [row, row]}).document["predictions"]
     csv_in = released.predict(PROJECT, _csv([row]), content_type="text/csv", accept="application/json")
     csv_out = released.predict(PROJECT, _csv([row]), content_type="text/csv", accept="text/csv")
@@ -82,14 +82,15 @@ def test_json_csv_one_and_many_agree(released: Stage) -> None:
 
 
 def test_endpoint_answers_as_the_api_does(released: Stage) -> None:
-    """InvokeEndpoint and POST /predict give the same answer: the API adds nothing to it."""
+    """InvokeEndpoint and POST /predict give the same answer."""
     row = {k: v for k, v in breast_cancer()[-2].items() if k != "diagnosis"}
     direct = released.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=f"penstock-local-{PROJECT}",
         ContentType="application/json",
         Body=json.dumps({"instances": [row]}),
     )
-    assert json.loads(direct["Body"].read()) == released.predict(PROJECT, {"instances": [row]}).document
+    answer = released.predict(PROJECT, {"instances": [row]}, "?probabilities=true")
+    assert json.loads(direct["Body"].read()) == answer.document
 
 
 def test_scorecard_and_report_lie_in_the_bucket(released: Stage) -> None:

@@ -188,3 +188,15 @@ def test_cloudwatch_out_of_reach_is_said_and_no_failure(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "warning: metrics not put to CloudWatch: EndpointConnectionError" in done.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_front_door_gets_the_models_own_request_schema(kind: str) -> None:
+    """What the model itself has, with each column's role and the classes beside it; the probe keeps to it."""
+    written = json.loads((evaluated(kind)[0] / "request.schema.json").read_text())
+    model = inference.model_fn(str(trained(kind)[0] / "model"))
+    assert [feature["name"] for feature in written["x-features"]] == [
+        feature.name for feature in model.features
+    ]
+    assert written["x-classes"] == model.classes
+    jsonschema.validate(json.loads((evaluated(kind)[0] / "probe.json").read_text())["body"], written)

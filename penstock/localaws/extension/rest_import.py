@@ -5,7 +5,8 @@ replaces it with PutRestApi (chalice/awsclient.py: import_rest_api, update_api_f
 though its CloudFormation already builds APIs with `_import_rest_api`, which we use. Checked on MiniStack 1.5.33.
 
 Beyond MiniStack's importer we keep what the document says of the API itself: binary media types (without them an
-image sent through the API arrives as text), minimum compression size and endpoint type.
+image sent through the API arrives as text), minimum compression size, endpoint type, and methods of
+`x-amazon-apigateway-any-method`.
 """
 
 import json
@@ -17,6 +18,7 @@ from ministack.services import apigateway_v1
 from penstock.localaws.extension import pin
 
 Response = tuple[int, dict[str, Any], bytes]
+_ANY = "x-amazon-apigateway-any-method"
 Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[Response]]
 
 
@@ -24,6 +26,7 @@ def install() -> None:
     """Answer imports ourselves and leave every other request to MiniStack."""
     pin.require(__name__)
     original: Handler = apigateway_v1.handle_request
+    apigateway_v1._OPENAPI_HTTP_METHODS = {*apigateway_v1._OPENAPI_HTTP_METHODS, "any"}
 
     async def handle_request(
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
@@ -106,7 +109,12 @@ def _document(body: bytes) -> dict[str, Any] | None:
         document = json.loads(body)
     except ValueError:
         return None
-    return document if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return None
+    for item in (document.get("paths") or {}).values():
+        if _ANY in item:
+            item["any"] = item.pop(_ANY)
+    return document
 
 
 def _bad_document() -> Response:

@@ -9,18 +9,31 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import jsonschema
 import pytest
+from chalice.deploy.swagger import TemplatedSwaggerGenerator
 from chalice.test import Client
 
 import app as doors
-from chalicelib import wiring
+from chalicelib import settings, wiring
 from chalicelib.domain.model_version import Champion
-from chalicelib.errors import AwsTrouble, JobFailed, NotReady, PipelineError, Throttled, TimedOut
+from chalicelib.errors import (
+    AwsTrouble,
+    JobFailed,
+    Misconfigured,
+    NotReady,
+    PipelineError,
+    Throttled,
+    TimedOut,
+)
+from chalicelib.inbound import Http
+from chalicelib.settings import Doors
 from tests import builders
 from tests.fakes import TROUBLE, FakePorts, Machine
 
 ROOT = Path(__file__).parents[3]
 JSON = {"Content-Type": "application/json"}
+METHODS = {"GET", "PUT", "POST", "DELETE"}
 
 
 @pytest.fixture
@@ -211,7 +224,7 @@ def test_csv_goes_through_as_csv(client: Client, ports: FakePorts) -> None:
         (Throttled("e", "too many", "Wait."), 429, "1"),
         (TimedOut("e", "slow", "Fewer rows."), 504, None),
         (JobFailed("e", "500: boom", "Look."), 502, None),
-        (NotReady("e", "gone", "Look.", status=503), 503, None),
+        (NotReady("e", "gone", "Look.", status=503), 503, "5"),
         (AwsTrouble("e", "away", "Wait."), 503, "2"),
     ],
 )
@@ -307,3 +320,114 @@ def test_an_erased_key_is_in_no_line_of_the_log(
     logged = capsys.readouterr().out
     assert "/projects/churn/records/..." in logged
     assert "4711" not in logged
+
+
+# ── Who may come in, what is said of the doors, and what is never said ───────────────────────────────────────────────
+def guarded(authorisation: str = "none", origin: str = "") -> Http:
+    made = Http(doors=Doors(authorisation, origin), app_name="guarded", configure_logs=False)
+    made.door("/open", public=True)(dict)
+    made.door("/closed", methods=["PUT"])(dict)
+    made.refuse_other_methods()
+    return made
+
+
+@pytest.mark.parametrize(("setting", "scheme"), [("iam", "sigv4"), ("key", "api_key")])
+def test_api_gateway_is_told_who_may_come_in(setting: str, scheme: str) -> None:
+    paths = TemplatedSwaggerGenerator().generate_swagger(guarded(setting))["paths"]
+    assert "security" not in paths["/open"]["get"]
+    assert paths["/closed"]["put"]["security"] == [{scheme: []}]
+    assert paths["/closed"]["x-amazon-apigateway-any-method"]["security"] == [{scheme: []}]
+
+
+def test_without_a_setting_anybody_may_come_in_and_no_web_page() -> None:
+    paths = TemplatedSwaggerGenerator().generate_swagger(guarded())["paths"]
+    assert all("security" not in method for path in paths.values() for method in path.values())
+    assert all("options" not in path for path in paths.values())
+    assert (
+        "options"
+        in TemplatedSwaggerGenerator().generate_swagger(guarded(origin="https://a.test"))["paths"]["/closed"]
+    )
+
+
+def test_a_misspelt_setting_keeps_the_doors_from_being_made() -> None:
+    with pytest.raises(Misconfigured, match="'kye' is not one of none, iam, key"):
+        settings.doors({"PENSTOCK_AUTHORISATION": "kye"})
+
+
+def test_every_route_is_told_in_the_description_which_keeps_the_standard(client: Client) -> None:
+    document = ask(client, "GET", "/openapi.json").json_body
+    described = {(path, method.upper()) for path, item in document["paths"].items() for method in item}
+    routed = {
+        (path, method)
+        for path, methods in doors.app.routes.items()
+        for method in methods
+        if method in METHODS
+    }
+    assert {one for one in described if one[1] != "PARAMETERS"} == routed
+    jsonschema.validate(document, json.loads((Path(__file__).parent / "openapi-3.1.schema.json").read_text()))
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_a_head_is_a_get_without_its_body() -> None:
+    event = {
+        "requestContext": {"resourcePath": "/healthz", "httpMethod": "HEAD", "requestId": "r", "path": "/healthz"},
+        "headers": {}, "multiValueQueryStringParameters": None, "pathParameters": None, "stageVariables": None,
+        "body": None, "isBase64Encoded": False,
+    }  # fmt: skip
+    answer = doors.app(event, None)
+    assert (answer["statusCode"], answer["body"]) == (200, "")
+
+
+def test_nothing_that_was_sent_is_ever_logged(
+    client: Client, ports: FakePorts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crown(ports)
+    uri = f"s3://{builders.BUCKET}/runs/churn-0001-x/evaluate/request.schema.json"
+    ports.documents.write(uri, {"x-features": [{"name": "age", "role": "number"}], "x-classes": ["a", "b"]})
+    for body in (
+        {"age": "s3cret"},
+        b'{"age": s3cret',
+        {"s3cret": 1},
+        {"instances": ["s3cret"]},
+        {"age": 1, "x": "s3cret"},
+    ):
+        ask(client, "POST", "/projects/churn/predict", body, **{"X-Penstock-Caller": "s3cret"})
+    ask(client, "POST", "/predict", b"age\ns3cret\n", **{"Content-Type": "text/csv"})
+    ask(client, "POST", "/projects/churn/feedback", {"inference_id": "s3cret", "truth": "s3cret"})
+    ask(client, "POST", "/projects/churn/batch", b"age\ns3cret\n", **{"Content-Type": "text/csv"})
+    told = capsys.readouterr().out
+    assert len(told.splitlines()) == 8
+    assert "s3cret" not in told
+
+
+@pytest.mark.parametrize(
+    "trouble", [AwsTrouble("t", "arn:aws:iam::1:role/x", "Wait."), Misconfigured("t", "arn:aws", "Deploy.")]
+)
+def test_our_inside_is_for_the_log_and_not_for_callers(
+    client: Client, ports: FakePorts, trouble: PipelineError
+) -> None:
+    crown(ports)
+    ports.predictor.trouble = trouble
+    assert b"arn:aws" not in ask(client, "POST", "/predict", {"age": 1}).body
+
+
+def test_the_doors_beside_predict(client: Client, ports: FakePorts) -> None:
+    crown(ports)
+    link = ask(client, "POST", "/projects/churn/uploads", {"name": "a.csv", "size": 5})
+    assert (link.status_code, link.json_body["key"]) == (201, "drop/churn/a.csv")
+    batch = ask(client, "POST", "/projects/churn/batch", {"instances": [{"age": 1}]})
+    assert (batch.status_code, batch.headers["Retry-After"]) == (202, "5")
+    assert ask(client, "GET", batch.headers["Location"]).json_body["status"] == "accepted"
+    assert ask(client, "GET", "/projects/churn/batch").status_code == 200
+    ((name, key),) = ports.background.asked
+    detail = {"bucket": {"name": builders.BUCKET}, "object": {"key": key}, "batch": name}
+    event = {**builders.an_s3_event(), "detail-type": "Batch Accepted", "detail": detail}
+    assert client.lambda_.invoke("score", event).payload["status"] == "scoring"
+    truth = ask(client, "POST", "/projects/churn/feedback", {"inference_id": "i", "truth": 1})
+    assert truth.status_code == 201
+    assert ask(client, "GET", "/projects/churn/schema").status_code == 200
+    assert ask(client, "GET", "/projects/churn/schema", **{"Content-Type": "text/html"}).status_code == 200
+    assert ask(client, "PUT", "/projects/churn/endpoint", {}).status_code == 202
+    assert ask(client, "DELETE", "/projects/churn/endpoint").json_body["removed"]
+    assert ask(client, "POST", "/predict?probabilities=maybe", {"age": 1}).status_code == 400

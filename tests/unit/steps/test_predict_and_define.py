@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.limits import BODY
 from chalicelib.domain.model_version import Champion
-from chalicelib.domain.prediction import MAX_BODY, refusal
+from chalicelib.domain.prediction import refusal
 from chalicelib.errors import BadRequest, NotFound, NotReady
 from chalicelib.steps import define, predict
 from tests import builders
@@ -41,12 +42,12 @@ def test_an_answer_names_who_gave_it(ports: FakePorts) -> None:
     [
         (b"", {}, 400),
         (b"{", {}, 400),
-        (b"[1]", {}, 400),
+        (b"[1]", {}, 422),
         (b"\xff\xfe{}", {}, 400),
         (b'{"instances": []}', {}, 400),
-        (b'{"instances": {}}', {}, 400),
+        (b'{"instances": {}}', {}, 422),
         (b"<a/>", {"content_type": "application/xml"}, 415),
-        (b"1" * (MAX_BODY + 1), {"content_type": "text/csv"}, 413),
+        (b"1" * (BODY + 1), {"content_type": "text/csv"}, 413),
     ],
 )
 def test_a_malformed_question_never_reaches_a_model(
@@ -63,10 +64,13 @@ def test_a_malformed_question_never_reaches_a_model(
     ("kind", "accept", "sent"),
     [("text/csv; charset=utf-8", "text/csv", "text/csv"), ("", "*/*", "application/json")],
 )
-def test_content_types_are_passed_on(ports: FakePorts, kind: str, accept: str, sent: str) -> None:
+def test_a_model_is_asked_for_json_and_the_caller_gets_what_he_takes(
+    ports: FakePorts, kind: str, accept: str, sent: str
+) -> None:
     crown(ports)
-    ask(ports, b'{"age": 1}', content_type=kind, accept=accept)
-    assert ports.predictor.asked[0][1].accept == sent
+    answer = ask(ports, b'{"age": 1}', content_type=kind, accept=accept)
+    assert ports.predictor.asked[0][1].accept == "application/json"
+    assert answer["content_type"].partition(";")[0] == sent
 
 
 def test_no_project_and_no_model_are_two_things(ports: FakePorts) -> None:

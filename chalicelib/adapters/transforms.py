@@ -1,0 +1,50 @@
+"""Transform jobs of SageMaker, and the function that prepares them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chalicelib.adapters.aws import calling, code_of, message_of, translated
+
+
+class SageMakerTransforms:
+    """The Transforms port."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def start(self, request: Mapping[str, Any]) -> None:
+        """Create the job, or be content that it exists: its name says which file and model it is for."""
+        try:
+            self._client.create_transform_job(**request)
+        except ClientError as error:
+            if code_of(error) != "ResourceInUse" and "already exist" not in message_of(error).lower():
+                raise translated(error, f"transform job {request['TransformJobName']}") from error
+
+    def status(self, name: str) -> tuple[str, str | None]:
+        """The job's status and, when it failed, its reason."""
+        with calling(f"transform job {name}"):
+            found = self._client.describe_transform_job(TransformJobName=name)
+        return str(found["TransformJobStatus"]), found.get("FailureReason")
+
+
+class LambdaBackground:
+    """The Background port: the stage's own functions, called without waiting for them."""
+
+    def __init__(self, client: Any, stage: str, bucket: str) -> None:
+        self._client, self._stage, self._bucket = client, stage, bucket
+
+    def score(self, batch: str, key: str) -> None:
+        """Have function score take up a batch, told as the event of a drop is."""
+        detail = {"bucket": {"name": self._bucket}, "object": {"key": key}, "batch": batch}
+        event = {
+            "version": "0", "id": batch, "account": "", "time": "", "region": "", "resources": [],
+            "source": "penstock", "detail-type": "Batch Accepted", "detail": detail,
+        }  # fmt: skip
+        name = f"penstock-{self._stage}-score"
+        with calling(f"function {name}"):
+            self._client.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event).encode())

@@ -1,0 +1,111 @@
+"""Batch: accept rows to be scored, and tell how far a batch is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalicelib.domain import batch as batches
+from chalicelib.domain import limits
+from chalicelib.domain.asked import read
+from chalicelib.domain.batch import Batch
+from chalicelib.domain.negotiation import CSV
+from chalicelib.domain.project import complete
+from chalicelib.errors import NotFound
+from chalicelib.ports import Ports
+
+_LINK_SECONDS = 900
+_COUNTED = 64 * limits.MB
+"""Answers up to this size are counted line by line when the batch is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Rows in the request itself (`body`), or a file that lies below drop/<project>/score/ already (`key`)."""
+
+    project: str
+    key: str | None
+    body: bytes
+    content_type: str
+    request_id: str
+
+
+def accept(command: Accept, ports: Ports) -> dict[str, Any]:
+    """Answers the batch as accepted, and where to ask for it. Raises NotFound, NotReady, BadRequest."""
+    champion = ports.champions.of(command.project)
+    if command.key is None:
+        asked = read(command.body, command.content_type)
+        name = f"{command.request_id}.{'csv' if asked.content_type == CSV else 'json'}"
+        batch_id = batches.batch_id(command.project, name, champion.run)
+        key = f"{batches.folder(batch_id)}request/{name}"
+        ports.files.put(key, command.body)
+    else:
+        key = batches.to_score(command.key, command.project)
+        stored = ports.files.head(key)
+        if stored is None:
+            raise NotFound(
+                key, "there is no such file", "Put it there first: POST /projects/{project}/uploads."
+            )
+        batch_id = batches.batch_id(command.project, key, stored.etag, champion.run)
+    return _accepted(batch_id, key, command.project, ports)
+
+
+def _accepted(batch_id: str, key: str, project: str, ports: Ports) -> dict[str, Any]:
+    known = ports.documents.read(_address(batch_id, ports))
+    if known is None or known["status"] == batches.REFUSED:
+        champion, spec = ports.champions.of(project), ports.ledger.project(project) or {}
+        instance = complete(spec)["release"]["instance"]
+        at = ports.clock.now().isoformat()
+        batch = Batch(batch_id, project, key, champion.run, champion.config, instance, at)
+        known = batch.document()
+        ports.documents.write(_address(batch_id, ports), known)
+        ports.background.score(batch_id, f"{batch.folder}batch.json")
+    return {**known, "status_url": f"/batch/{batch_id}"}
+
+
+def look(batch_id: str, ports: Ports) -> dict[str, Any]:
+    """A batch: accepted, scoring, done, failed or refused; how many rows; links to its answers and refused rows."""
+    found = ports.documents.read(_address(batch_id, ports))
+    if found is None:
+        raise batches.no_batch(batch_id)
+    batch = Batch(**found)
+    if batch.status == batches.SCORING:
+        batch = _looked(batch, ports)
+    told = {**batch.document(), "status_url": f"/batch/{batch_id}", "links": _links(batch, ports)}
+    return {name: value for name, value in told.items() if name not in {"model_name", "instance"}}
+
+
+def _looked(batch: Batch, ports: Ports) -> Batch:
+    """What the job has come to; kept once it has ended."""
+    status, reason = ports.transforms.status(batches.job_name(ports.settings.stage, batch.id))
+    now = batches.state(status)
+    if now == batches.SCORING:
+        return batch
+    counted = {"answered": ports.files.lines(batch.result, _COUNTED)} if now == batches.DONE else {}
+    rows = {name: number for name, number in {**batch.rows, **counted}.items() if number is not None}
+    ended = replace(batch, status=now, reason=reason, rows=rows)
+    ports.documents.write(_address(batch.id, ports), ended.document())
+    return ended
+
+
+def _links(batch: Batch, ports: Ports) -> Mapping[str, str]:
+    wanted = {"answers": batch.result} if batch.status == batches.DONE else {}
+    if batch.rows.get("refused"):
+        wanted["errors"] = batch.errors
+    return {name: ports.files.download(key, _LINK_SECONDS) for name, key in wanted.items()}
+
+
+def known(project: str, ports: Ports) -> dict[str, Any]:
+    """A project's batches, by name."""
+    if ports.ledger.project(project) is None:
+        raise NotFound(
+            f"project {project}", "there is no such project", f"Create it with PUT /projects/{project}."
+        )
+    keys = ports.documents.keys(f"scores/{project}/")
+    found = sorted(key.split("/")[2] for key in keys if key.endswith("/batch.json"))
+    return {"project": project, "batches": [{"id": one, "status_url": f"/batch/{one}"} for one in found]}
+
+
+def _address(batch_id: str, ports: Ports) -> str:
+    return f"s3://{ports.settings.bucket}/{batches.folder(batch_id)}batch.json"

@@ -1,0 +1,65 @@
+"""Feedback: keep what was true of a prediction, so that it joins what was asked and answered."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain.request_schema import RequestSchema
+from chalicelib.errors import BadRequest, Fault
+from chalicelib.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """{inference_id, truth}: the header X-Penstock-Inference-Id of a prediction, and what it should have been."""
+
+    project: str
+    told: Any
+
+
+def run(command: Feedback, ports: Ports) -> dict[str, Any]:
+    """Answers what was kept. Told twice of the same prediction, the last truth counts. Raises 422 with every fault."""
+    champion = ports.champions.of(command.project)
+    faults = list(_faults(command.told, ports.schemas.of(champion.run)))
+    if faults:
+        raise BadRequest("feedback", "not usable", "Correct what errors names.", status=422, faults=faults)
+    told: Mapping[str, Any] = command.told
+    kept = {
+        "project": command.project,
+        "inference_id": told["inference_id"],
+        "truth": str(told["truth"]),
+        "model": champion.run,
+        "at": ports.clock.now().isoformat(),
+    }
+    # A prediction's own place: the next truth of the same one replaces this one.
+    digest = hashlib.sha256(kept["inference_id"].encode()).hexdigest()
+    uri = f"s3://{ports.settings.bucket}/feedback/{command.project}/{digest[:2]}/{digest}.json"
+    ports.documents.write(uri, kept, one_line=True)
+    return kept
+
+
+def _faults(told: Any, schema: RequestSchema) -> Iterator[Fault]:
+    if not isinstance(told, Mapping):
+        yield Fault("", 'must be an object: {"inference_id": "…", "truth": …}')
+        return
+    for name in told.keys() - {"inference_id", "truth"}:
+        yield Fault(str(name), "is not known here")
+    name = told.get("inference_id")
+    if not isinstance(name, str) or not name.isprintable() or not name.isascii() or not 1 <= len(name) <= 64:
+        yield Fault("inference_id", "must be the X-Penstock-Inference-Id of a prediction")
+    problem = _untrue(told.get("truth"), schema)
+    if problem:
+        yield Fault("truth", problem)
+
+
+def _untrue(truth: Any, schema: RequestSchema) -> str | None:
+    if schema.classes is not None:
+        known = isinstance(truth, str) and truth in schema.classes
+        return None if known else f"must be one of {', '.join(schema.classes)}"
+    if isinstance(truth, (int, float)) and not isinstance(truth, bool) and math.isfinite(truth):
+        return None
+    return "must be a number"

@@ -1,0 +1,155 @@
+"""Share: let several models answer by weights, or one get copies (shadow); take an endpoint away, and wake it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalicelib.domain.endpoint import VARIANT, Served, endpoint_name
+from chalicelib.domain.jobs import image_of, learner_name
+from chalicelib.domain.model_version import Champion, container, group_name
+from chalicelib.domain.project import complete
+from chalicelib.errors import BadRequest, Conflict, Fault
+from chalicelib.observability import note
+from chalicelib.ports import Ports
+
+_MOST = 10
+"""Variants of an endpoint, as SageMaker has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """{"variants": {run: weight, …}, "shadow": {"model": run, "sample": 0.1}}; shares are weight over sum."""
+
+    project: str
+    wanted: Any
+
+
+def run(command: Share, ports: Ports) -> dict[str, Any]:
+    """Answers what the endpoint goes to now. Raises NotReady (nothing released), Conflict (updating), 422."""
+    ports.champions.forget(command.project)
+    champion = ports.champions.of(command.project)
+    faults = list(_faults(command.wanted))
+    if faults:
+        raise BadRequest("endpoint", "not usable", "Correct what errors names.", status=422, faults=faults)
+    variants, shadow = _read(command.wanted, champion)
+    actual = ports.endpoints.describe(champion.endpoint)
+    if actual is not None and actual.status not in {"InService", "Failed"}:
+        raise Conflict(
+            f"endpoint {champion.endpoint}", f"it is {actual.status}", "Try again when it is InService."
+        )
+    served = _served(variants, shadow, champion, ports)
+    config = _config(champion, variants, shadow, ports)
+    tags = [{"Key": "penstock:project", "Value": champion.project}]
+    if config != champion.config:
+        ports.endpoints.prepare(config, served, tags, capture=0)
+    if actual is None:
+        ports.endpoints.create(champion.endpoint, config, tags)
+    elif actual.config != config:
+        ports.endpoints.update(champion.endpoint, config)
+    shares = variants if config != champion.config and len(variants) > 1 else {}
+    told = replace(champion, variants=shares, shadow=shadow["model"] if shadow else None)
+    ports.ledger.put_champion(told)
+    ports.champions.forget(command.project)
+    note(project=command.project, variants=len(variants), shadow=told.shadow)
+    return {"project": command.project, "endpoint": champion.endpoint, "config": config, "variants": variants,
+            "shadow": shadow, "status_url": f"/projects/{command.project}/endpoint"}  # fmt: skip
+
+
+def remove(project: str, ports: Ports) -> dict[str, Any]:
+    """Take the endpoint away; its models and configurations stay, and PUT brings it back."""
+    ports.champions.forget(project)
+    champion = ports.champions.of(project)
+    ports.endpoints.delete(endpoint_name(ports.settings.stage, project))
+    ports.ledger.put_champion(replace(champion, variants={}, shadow=None))
+    return {"project": project, "endpoint": champion.endpoint, "removed": True}
+
+
+def _faults(wanted: Any) -> Iterator[Fault]:
+    if not isinstance(wanted, Mapping):
+        yield Fault("", 'must be an object: {"variants": {"<run>": 1}}')
+        return
+    yield from (Fault(str(name), "is not known here") for name in wanted.keys() - {"variants", "shadow"})
+    variants = wanted.get("variants", {})
+    if not isinstance(variants, Mapping) or len(variants) > _MOST:
+        yield Fault("variants", f"must be an object of at most {_MOST} runs with their weights")
+        return
+    for name, weight in variants.items():
+        if not _number(weight) or not 0 <= weight <= 1000:
+            yield Fault(f"variants.{name}", "must be a weight from 0 to 1000")
+    if variants and not sum(weight for weight in variants.values() if _number(weight)):
+        yield Fault("variants", "somebody must answer: one weight must be above 0")
+    yield from _shadow_faults(wanted.get("shadow"), len(variants))
+
+
+def _shadow_faults(shadow: Any, variants: int) -> Iterator[Fault]:
+    if shadow is None:
+        return
+    if not isinstance(shadow, Mapping) or not isinstance(shadow.get("model"), str):
+        yield Fault("shadow", 'must be an object: {"model": "<run>", "sample": 0.1}')
+        return
+    sample = shadow.get("sample", 1)
+    if not _number(sample) or not 0 < sample <= 1:
+        yield Fault("shadow.sample", "must be a share above 0, at most 1")
+    if variants > 1:
+        yield Fault(
+            "shadow", "SageMaker copies the requests of one variant only: name one, or leave shadow out"
+        )
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _read(wanted: Mapping[str, Any], champion: Champion) -> tuple[dict[str, float], dict[str, Any] | None]:
+    """Weights by variant (the champion's is called live), and the shadow."""
+    given = wanted.get("variants") or {champion.run: 1}
+    names = {run_name: VARIANT if run_name == champion.run else run_name for run_name in given}
+    shadow = wanted.get("shadow")
+    told = {"model": shadow["model"], "sample": float(shadow.get("sample", 1))} if shadow else None
+    return {names[run_name]: float(weight) for run_name, weight in given.items()}, told
+
+
+def _config(
+    champion: Champion, variants: Mapping[str, float], shadow: Mapping[str, Any] | None, ports: Ports
+) -> str:
+    """The champion's own configuration when it answers alone; else one named by what is in it."""
+    if list(variants) == [VARIANT] and shadow is None:
+        return champion.config
+    asked = json.dumps([champion.config, sorted(variants.items()), shadow], sort_keys=True)
+    digest = hashlib.sha256(asked.encode()).hexdigest()[:8]
+    return f"penstock-{ports.settings.stage}-{champion.project}-share-{digest}"
+
+
+def _served(
+    variants: Mapping[str, float], shadow: Mapping[str, Any] | None, champion: Champion, ports: Ports
+) -> list[Served]:
+    spec = complete(ports.ledger.project(champion.project) or {})
+    found = [_one(name, weight, spec, champion, ports) for name, weight in variants.items()]
+    if shadow:
+        share = shadow["sample"] * sum(
+            variants.values()
+        )  # of the production variants' weights, as SageMaker has it
+        one = _one(shadow["model"], share, spec, champion, ports)
+        found.append(replace(one, variant="shadow", shadow=True))
+    return found
+
+
+def _one(name: str, weight: float, spec: Mapping[str, Any], champion: Champion, ports: Ports) -> Served:
+    instance = spec["release"]["instance"]
+    if name in {VARIANT, champion.run}:
+        return Served(name, champion.config, None, weight, instance)
+    version = ports.registry.find(group_name(ports.settings.stage, champion.project), name)
+    if version is None or not version.approved:
+        what = "no approved model of this project" if version else "no registered model of this project"
+        fault = Fault(f"variants.{name}", f"is {what}")
+        advice = f"GET /projects/{champion.project}/models lists them."
+        raise BadRequest("endpoint", "not usable", advice, status=422, faults=[fault])
+    model = f"penstock-{ports.settings.stage}-{name}-v{version.version}"
+    made_by = ports.ledger.run(name)
+    learner = (made_by.summary if made_by else {}).get("learner") or learner_name(spec)
+    serving = container(image_of(ports.settings, learner), version.artifact_uri)
+    return Served(name, model, serving, weight, instance)

@@ -1,0 +1,100 @@
+"""Share: which models answer a project, by what weights, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.model_version import APPROVED, PENDING_APPROVAL, Champion, ModelVersion
+from chalicelib.errors import BadRequest, Conflict, NotReady
+from chalicelib.steps import share
+from tests import builders
+from tests.fakes import FakePorts
+
+RUN, OTHER, LATE = "churn-0002-b", "churn-0001-a", "churn-0003-c"
+
+
+@pytest.fixture
+def churn(ports: FakePorts) -> FakePorts:
+    """A project with a champion in service, another approved model, and one that waits for approval."""
+    champion = Champion(
+        "churn", RUN, "s3://b/2", "arn2", 2, "penstock-test-churn", "config-2", {}, builders.AT
+    )
+    ports.ledger.put_champion(champion)
+    ports.endpoints.create("penstock-test-churn", "config-2", [])
+    ports.endpoints.settle("penstock-test-churn")
+    for number, (run, approval) in enumerate([(OTHER, APPROVED), (LATE, PENDING_APPROVAL)]):
+        ports.registry.packages[run] = ModelVersion(run, number, run, f"s3://b/{run}", approval)
+    return ports
+
+
+def put(ports: FakePorts, wanted: Any) -> dict[str, Any]:
+    return share.run(share.Share("churn", wanted), ports)
+
+
+def test_two_models_get_a_configuration_of_their_own(churn: FakePorts) -> None:
+    told = put(churn, {"variants": {RUN: 0.9, OTHER: 0.1}})
+    served = {one.variant: one for one in churn.endpoints.served[told["config"]]}
+    assert {name: one.weight for name, one in served.items()} == {"live": 0.9, OTHER: 0.1}
+    assert (served["live"].model, served["live"].container) == ("config-2", None)
+    assert served[OTHER].container is not None
+    champion = churn.ledger.champion("churn")
+    assert champion is not None
+    assert (champion.model_of("live"), champion.model_of(OTHER), champion.config) == (RUN, OTHER, "config-2")
+
+
+def test_asked_for_twice_is_asked_for_once_and_nothing_goes_back(churn: FakePorts) -> None:
+    first = put(churn, {"variants": {RUN: 1, OTHER: 1}})
+    with pytest.raises(Conflict, match="Updating"):
+        put(churn, {"variants": {RUN: 1, OTHER: 1}})
+    churn.endpoints.settle("penstock-test-churn")
+    assert put(churn, {"variants": {RUN: 1, OTHER: 1}})["config"] == first["config"]
+    assert put(churn, {})["config"] == "config-2"
+    champion = churn.ledger.champion("churn")
+    assert champion is not None
+    assert champion.variants == {}
+
+
+def test_a_shadow_gets_a_share_of_the_requests(churn: FakePorts) -> None:
+    told = put(churn, {"shadow": {"model": OTHER, "sample": 0.25}})
+    live, shadow = churn.endpoints.served[told["config"]]
+    assert (live.weight, shadow.weight, shadow.shadow) == (1.0, 0.25, True)
+
+
+def test_an_endpoint_is_taken_away_and_brought_back(churn: FakePorts) -> None:
+    assert share.remove("churn", churn)["removed"]
+    assert churn.endpoints.describe("penstock-test-churn") is None
+    put(churn, {})
+    actual = churn.endpoints.describe("penstock-test-churn")
+    assert actual is not None
+    assert actual.config == "config-2"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "where"),
+    [
+        (5, ""),
+        ({"weights": {}}, "weights"),
+        ({"variants": []}, "variants"),
+        ({"variants": {RUN: -1}}, f"variants.{RUN}"),
+        ({"variants": {RUN: True}}, f"variants.{RUN}"),
+        ({"variants": {RUN: 0}}, "variants"),
+        ({"variants": {f"r{number}": 1 for number in range(11)}}, "variants"),
+        ({"variants": {"nobody": 1}}, "variants.nobody"),
+        ({"variants": {LATE: 1}}, f"variants.{LATE}"),
+        ({"shadow": OTHER}, "shadow"),
+        ({"shadow": {"model": OTHER, "sample": 2}}, "shadow.sample"),
+        ({"shadow": {"model": OTHER}, "variants": {RUN: 1, OTHER: 1}}, "shadow"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_path(churn: FakePorts, wanted: Any, where: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        put(churn, wanted)
+    assert caught.value.status == 422
+    assert caught.value.faults[0]["where"] == where
+
+
+def test_before_the_first_release_there_is_nothing_to_share(ports: FakePorts) -> None:
+    with pytest.raises(NotReady):
+        put(ports, {})
