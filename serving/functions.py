@@ -41,11 +41,11 @@ class Function:
 
     def __init__(self, function: Callable[..., Any], arguments: int) -> None:
         self._function = function
-        self._with_context = _positional(function) > arguments
+        self.with_context = _positional(function) > arguments
 
     def __call__(self, context: Context, *arguments: Any) -> Any:
         """Call it; whatever it raises goes through."""
-        return self._function(*arguments, context) if self._with_context else self._function(*arguments)
+        return self._function(*arguments, context) if self.with_context else self._function(*arguments)
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Functions:
         raw: requests are handed over as they came: bytes, and headers that may be missing.
         max_payload: largest body in bytes by the module's own MAX_PAYLOAD, None: as the environment says.
         bare: nothing but our own defaults stand behind the user's functions.
+        quick: QUICK in the module: the functions neither wait nor take long (well under a millisecond for a row), and
+            predict_fn answers every row by itself, so that rows of several requests may go through it together.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Functions:
     raw: bool
     max_payload: int | None
     bare: bool
+    quick: bool
 
 
 def of_modules(name: str, module: ModuleType | None, defaults_name: str) -> Functions:
@@ -102,7 +105,14 @@ def of_modules(name: str, module: ModuleType | None, defaults_name: str) -> Func
         raw=getattr(module, "RAW_REQUESTS", False) is True,
         max_payload=getattr(module, "MAX_PAYLOAD", None),
         bare=not defaults_name,
+        quick=_quick(module, defaults),
     )
+
+
+def _quick(module: ModuleType | None, defaults: ModuleType | None) -> bool:
+    """Whoever has the functions says so; a user's own function among an image's quick ones may be slow."""
+    own = [one for one in (*FOUR[1:], "transform_fn") if hasattr(module, one)]
+    return getattr(module if own else defaults, "QUICK", False) is True
 
 
 def module_of(name: str) -> ModuleType | None:
