@@ -16,6 +16,7 @@ _KINDS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEY
 _ARGUMENTS = {
     "pre_model_fn": 1,
     "model_fn": 1,
+    "adopt_fn": 2,
     "model_warmup_fn": 2,
     "input_fn": 2,
     "predict_fn": 2,
@@ -53,6 +54,7 @@ class Functions:
     """What a model is served with.
 
     Attributes:
+        adopt: makes of what model_fn returned what predict_fn takes.
         transform: does a whole request by itself; the other three are not used then.
         execution_parameters: what batch transform is told, None: not asked for by the module.
         raw: requests are handed over as they came: bytes, and headers that may be missing.
@@ -65,6 +67,7 @@ class Functions:
     name: str
     model: Function
     before: Function | None
+    adopt: Function | None
     warmup: Function | None
     transform: Function | None
     input: Function
@@ -88,6 +91,8 @@ def of_modules(name: str, module: ModuleType | None, defaults_name: str) -> Func
         one: getattr(module, one, None) or getattr(defaults, one, None)
         for one in (*_ARGUMENTS, "execution_parameters_fn")
     }
+    if hasattr(module, "predict_fn") and not hasattr(module, "adopt_fn"):
+        found["adopt_fn"] = None  # the user's function takes what the user's model_fn returns
     _check(name, module, found)
     made = {
         one: Function(function, n) for one, n in _ARGUMENTS.items() if (function := found[one]) is not None
@@ -96,6 +101,7 @@ def of_modules(name: str, module: ModuleType | None, defaults_name: str) -> Func
         name,
         model=made["model_fn"],
         before=made.get("pre_model_fn"),
+        adopt=made.get("adopt_fn"),
         warmup=made.get("model_warmup_fn"),
         transform=made.get("transform_fn"),
         input=made.get("input_fn") or Function(codec.decode, 2),

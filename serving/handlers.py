@@ -33,10 +33,10 @@ class Handlers:
     def __init__(self, chosen: Functions, model_dir: Path, accept: str) -> None:
         self._functions = chosen
         self.max_payload = chosen.max_payload
-        self.quick = chosen.quick
         self._accept = accept
         self._properties = {"model_dir": str(model_dir), "gpu_id": None}
         self._model = self._load(str(model_dir))
+        self.quick = chosen.quick and getattr(self._model, "quick", True) is True
         predicts = callable(getattr(self._model, "predict", None))
         if not (chosen.predict or chosen.transform or predicts):
             raise StartError(f"{chosen.name} has no predict_fn and its model no predict(): write predict_fn.")
@@ -46,6 +46,8 @@ class Handlers:
         if chosen.before is not None:
             chosen.before(context, model_dir)
         model = chosen.model(context, model_dir)
+        if chosen.adopt is not None:
+            model = chosen.adopt(context, model, model_dir)
         if chosen.warmup is not None:
             chosen.warmup(context, model_dir, model)
         return model
