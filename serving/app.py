@@ -5,9 +5,9 @@ An `Exchange` (connection.py) comes in by `take` and leaves by its `answer`; in 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Any, Protocol
 
 from serving import log
 from serving.batching import Batcher, Job
@@ -177,8 +177,8 @@ class App:
         self._metrics.request(status, took)
         log.write([_line(exchange, status, took, seconds, failure)])
 
-    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)  # the loop itself keeps only a weak reference
         task.add_done_callback(self._tasks.discard)
 

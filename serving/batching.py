@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Condition, Thread
 
+from serving.connection import Exchange
 from serving.errors import RequestError
 from serving.handlers import Handlers, Outcome, Request
 from serving.metrics import Metrics
@@ -26,7 +27,7 @@ class Job:
 
     handlers: Handlers
     request: Request
-    exchange: object
+    exchange: Exchange
     gone: bool = False
 
 
@@ -99,14 +100,19 @@ class Batcher:
                 self._changed.wait_for(lambda: self._waiting)
                 largest = self._largest(self._waiting[0])
                 if largest > 1 and self._batching.wait:
-                    self._changed.wait_for(lambda n=largest: len(self._waiting) >= n, self._batching.wait)
+                    self._changed.wait_for(self._enough, self._batching.wait)
                 batch = _first(self._waiting, largest)
                 for _ in batch:
                     self._waiting.popleft()
-                batch = [job for job in batch if not job.gone]  # whose callers gave up: nobody wants the answer
+                batch = [
+                    job for job in batch if not job.gone
+                ]  # whose callers gave up: nobody wants the answer
             if self._waiting:
                 self._changed.notify()
         return batch
+
+    def _enough(self) -> bool:
+        return len(self._waiting) >= self._batching.largest
 
     def _largest(self, job: Job) -> int:
         wanted = self._batching.wanted

@@ -45,7 +45,19 @@ class Application(Protocol):
 class Exchange:
     """One request and the place for its answer."""
 
-    __slots__ = ("body", "connection", "gone", "headers", "job", "keep_alive", "method", "path", "refusal", "started", "version")
+    __slots__ = (
+        "body",
+        "connection",
+        "gone",
+        "headers",
+        "job",
+        "keep_alive",
+        "method",
+        "path",
+        "refusal",
+        "started",
+        "version",
+    )
 
     def __init__(self, connection: "Connection") -> None:
         self.connection = connection
@@ -128,10 +140,6 @@ class Connection(asyncio.Protocol):
                 if exchange.job is not None:
                     exchange.job.gone = True
 
-    def eof_received(self) -> bool:
-        """The caller sends no more; it may still read the answers to what it sent."""
-        return self._current is not None and not self._refusing
-
     def pause_writing(self) -> None:
         """The caller does not read fast enough."""
         self._writable.clear()
@@ -151,7 +159,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._refuse(RequestError(400, "This server speaks HTTP/1.1 only. Leave out the Upgrade header."))
+            self._refusing = True  # it was answered when its head was read
         except httptools.HttpParserError as error:
             self._refuse(RequestError(400, f"This is not HTTP/1.1: {error}"))
         if self._in_body:
@@ -188,7 +196,9 @@ class Connection(asyncio.Protocol):
         self._in_body = True
         self._limit = self._all.application.limit(exchange.path)
         headers = exchange.headers
-        if len(exchange.path) + sum(map(len, headers.values())) > HEAD_LIMIT:
+        if parser.should_upgrade():
+            self._refuse(RequestError(400, "This server speaks HTTP/1.1 only. Leave out the Upgrade header."))
+        elif len(exchange.path) + sum(map(len, headers.values())) > HEAD_LIMIT:
             self._refuse(_long_head())
         elif int(headers.get("content-length") or 0) > self._limit:
             self._refuse(too_large(self._limit))
@@ -224,9 +234,12 @@ class Connection(asyncio.Protocol):
             return
         closing = self._all.draining or not exchange.keep_alive or self._refusing
         body = answer.body if isinstance(answer.body, bytes) else None
-        self._transport.write(self._head_of(exchange, answer, body, closing) + (b"" if exchange.method == "HEAD" else body or b""))
+        self._transport.write(
+            self._head_of(exchange, answer, body, closing)
+            + (b"" if exchange.method == "HEAD" else body or b"")
+        )
         if body is not None:
-            self.finish(exchange, closing)
+            self.finish(closing)
 
     def _head_of(self, exchange: Exchange, answer: Answer, body: bytes | None, closing: bool) -> bytes:
         status, kind = answer.status, answer.content_type
@@ -255,13 +268,13 @@ class Connection(asyncio.Protocol):
             return
         if exchange.version == "1.1":
             self._transport.write(b"0\r\n\r\n")
-        self.finish(exchange, self._all.draining or not exchange.keep_alive or exchange.version != "1.1")
+        self.finish(self._all.draining or not exchange.keep_alive or exchange.version != "1.1")
 
     def cut(self) -> None:
         """End without more: the status has been sent, and the rest of the answer cannot be."""
         self._transport.abort()
 
-    def finish(self, exchange: Exchange, closing: bool) -> None:
+    def finish(self, closing: bool) -> None:
         """The exchange is over: the next one's turn, or the end of the connection."""
         self._current = None
         self._since = time.monotonic()

@@ -26,7 +26,7 @@ class RequestError(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: that makes one take a microsecond
 class Answer:
     """One HTTP answer: status, body (an iterator when it comes in pieces) and the body's content type."""
 

@@ -4,6 +4,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -78,6 +79,12 @@ class Functions:
     max_payload: int | None
     bare: bool
     quick: bool
+
+    @cached_property
+    def with_context(self) -> bool:
+        """Whether any function of a request takes the context."""
+        four = (self.transform, self.input, self.predict, self.output)
+        return any(one is not None and one.with_context for one in four)
 
 
 def of_modules(name: str, module: ModuleType | None, defaults_name: str) -> Functions:

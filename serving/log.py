@@ -27,7 +27,9 @@ def request(
         f'"status": {status}, "ms": {ms:.3f}'
     )
     if inference_ms is not None:
-        text += f', "inference_ms": {inference_ms:.3f}, "message": "Inference took {inference_ms / 1000:.6f} s"'
+        text += (
+            f', "inference_ms": {inference_ms:.3f}, "message": "Inference took {inference_ms / 1000:.6f} s"'
+        )
     if failure is not None and status >= 500:
         shown = "".join(traceback.format_exception(failure))
         return f'{text}, "traceback": {json.dumps(shown)}}}'

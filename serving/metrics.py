@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 STATUSES = (200, 204, 400, 404, 405, 406, 408, 409, 413, 415, 422, 429, 431, 499, 500, 503, 507)
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64)
-_OPENED, _CLOSED, _WAITING, _READY = range(4)  # places of a row; then statuses, one more for others; then histograms
+_OPENED, _CLOSED, _WAITING, _READY = range(
+    4
+)  # places of a row; then statuses, one more for others; then histograms
 _STATUS = 4
 _REQUEST = _STATUS + len(STATUSES) + 1
 _INFERENCE = _REQUEST + len(SECONDS) + 2
@@ -43,7 +45,7 @@ class Board:
 
     def total(self, place: int) -> int:
         """The sum of all rows at a place."""
-        return sum(self.cells[place :: _WIDTH].tolist())
+        return sum(self.cells[place::_WIDTH].tolist())
 
 
 class Metrics:
@@ -90,7 +92,9 @@ class Metrics:
         for status in (*STATUSES, "other"):
             place = _PLACES.get(status, _OTHER) if isinstance(status, int) else _OTHER
             yield f'serving_requests_total{{status="{status}"}} {total(place)}'
-        yield from self._histogram("request_seconds", "From the request's last byte to its answer.", _REQUEST, SECONDS)
+        yield from self._histogram(
+            "request_seconds", "From the request's last byte to its answer.", _REQUEST, SECONDS
+        )
         yield from self._histogram("inference_seconds", "One call of the model.", _INFERENCE, SECONDS)
         yield from self._histogram("batch_requests", "Requests in one call of the model.", _BATCH, SIZES)
         for name, value, meaning in (
@@ -113,7 +117,9 @@ class Metrics:
         yield f"serving_{name}_count {seen}"
 
 
-def _observe(cells: "memoryview[int]", place: int, bounds: Sequence[float], value: float, amount: int) -> None:
+def _observe(
+    cells: "memoryview[int]", place: int, bounds: Sequence[float], value: float, amount: int
+) -> None:
     cells[place + bisect.bisect_left(bounds, value)] += 1
     cells[place + len(bounds) + 1] += amount
 

@@ -1,8 +1,8 @@
 """Serves a plain scikit-learn or XGBoost model: requests by record, text or row; answers with probabilities.
 
 The functions of an image without code (`SERVING_DEFAULTS=serving.plain`), and for what a module with model_fn alone
-leaves out. `model.ubj` or `model.json` is XGBoost's own file and holds data only. `model.joblib` is a pickle: reading it
-runs whatever its writer put there, so it is read only when `SERVING_UNPICKLE=true` says that you trust the writer.
+leaves out. `model.ubj` or `model.json` is XGBoost's own file and holds data only. `model.joblib` is a pickle: reading
+it runs whatever its writer put there, so it is read only when `SERVING_UNPICKLE=true` says that you trust the writer.
 Answers come from the model's quicker form where that one has proved to be equal, else from the model.
 """
 
@@ -26,6 +26,7 @@ QUICK = True  # a model without a quicker form is not: see Plain.quick
 MAX_FAULTS = 20
 HELD_BACK = "held_back.jsonl"
 _KINDS = {int, float}
+_LARGEST = float(np.finfo(np.float32).max)
 _XGBOOST, _PICKLE = ("model.ubj", "model.json"), ("model.joblib", "model.pkl")
 
 
@@ -37,8 +38,12 @@ class Plain:
         self._texts = _reads_texts(model)
         self.names = [] if self._texts else _names(model)
         self._classes = _classes(model)
-        self._missing = type(model).__module__.startswith("xgboost")  # which learns what a missing value means
-        self._form = found if found is not None and _proved(model, found, equality.probes(model, found)) else None
+        self._missing = type(model).__module__.startswith(
+            "xgboost"
+        )  # which learns what a missing value means
+        self._form = (
+            found if found is not None and _proved(model, found, equality.probes(model, found)) else None
+        )
         self._model = model
         self.quick = self._form is not None
 
@@ -86,15 +91,11 @@ class Plain:
             values = list(map(row.get, names)) if isinstance(row, dict) else row
             if not isinstance(values, list) or len(values) != width:
                 faults.append(_fault(number, None, f"must be {width} values: {', '.join(names)}"))
-            elif set(map(type, values)) <= _KINDS and all(map(math.isfinite, values)):
+            elif set(map(type, values)) <= _KINDS and _small(values):
                 rows.append(values)
             else:
                 rows.append([self._number(v, number, n, faults) for v, n in zip(values, names, strict=True)])
-        with np.errstate(over="ignore"):
-            array = np.array(rows, np.float32).reshape(len(rows), width)
-        for number, place in zip(*np.nonzero(np.isinf(array)), strict=True):
-            faults.append(_fault(int(number), names[place], "is too large"))
-        return array
+        return np.array(rows, np.float32).reshape(len(rows), width)
 
     def _number(self, value: Any, number: int, name: str, faults: list[dict[str, Any]]) -> float:
         if value is None or value == "":
@@ -108,6 +109,9 @@ class Plain:
             read = math.nan
         if not math.isfinite(read):
             faults.append(_fault(number, name, f"{str(value)[:40]!r} is not a finite number"))
+            return 0.0
+        if abs(read) > _LARGEST:
+            faults.append(_fault(number, name, "is too large"))
             return 0.0
         return read
 
@@ -159,7 +163,9 @@ def input_fn(body: str | bytes, content_type: str) -> Any:
         if array.ndim != 2 or array.dtype.kind not in "fiu":
             raise RequestError(400, "The array must be rows of numbers: two dimensions.")
         return array
-    raise RequestError(415, f"Content type {content_type} is not supported. Send JSON, CSV or application/x-npy.")
+    raise RequestError(
+        415, f"Content type {content_type} is not supported. Send JSON, CSV or application/x-npy."
+    )
 
 
 def predict_fn(data: Any, model: Plain) -> list[dict[str, Any]]:
@@ -170,14 +176,18 @@ def predict_fn(data: Any, model: Plain) -> list[dict[str, Any]]:
 def output_fn(prediction: list[dict[str, Any]], accept: str) -> tuple[str | bytes, str]:
     """Answers as JSON; as CSV and NPY label and score, or the values; raise RequestError 406."""
     kinds = map(codec.base_type, accept.split(","))
-    wanted = next((kind for kind in kinds if kind in codec.ANY or kind in (codec.JSON, codec.CSV, codec.NPY)), None)
+    wanted = next(
+        (kind for kind in kinds if kind in codec.ANY or kind in (codec.JSON, codec.CSV, codec.NPY)), None
+    )
     if wanted == codec.CSV:
         out = io.StringIO()
         rows = ([p["prediction"], p["score"]] if "score" in p else [p["prediction"]] for p in prediction)
         csv.writer(out, lineterminator="\n").writerows(rows)
         return out.getvalue(), codec.CSV
     if wanted == codec.NPY:
-        told = [list(p["probabilities"].values()) if "probabilities" in p else p["prediction"] for p in prediction]
+        told = [
+            list(p["probabilities"].values()) if "probabilities" in p else p["prediction"] for p in prediction
+        ]
         return codec.encode(np.array(told), codec.NPY)
     if wanted is None:
         raise RequestError(406, f"Accept {accept} is not supported. Accept JSON, CSV or application/x-npy.")
@@ -190,7 +200,7 @@ def _from_json(body: str | bytes) -> list[Any]:
     except (ValueError, RecursionError) as error:
         raise RequestError(400, f"The body is not valid JSON: {error}") from None
     if isinstance(document, dict):
-        document = document["instances"] if "instances" in document else [document]
+        document = document.get("instances", [document])
     if not isinstance(document, list) or not document:
         raise RequestError(400, 'Send {"instances": [row, …]} with at least one row, or one record.')
     if not isinstance(document[0], dict | list | str):
@@ -210,13 +220,21 @@ def _text(row: Any, number: int, faults: list[dict[str, Any]]) -> str:
     return ""
 
 
+def _small(values: Sequence[float]) -> bool:
+    """Whether all are finite and none is too large: their length is at least the largest of them."""
+    try:
+        return math.hypot(*values) <= _LARGEST
+    except OverflowError:  # a whole number beyond any float
+        return False
+
+
 def _fault(instance: int, column: str | None, problem: str) -> dict[str, Any]:
     return {"instance": instance, "column": column, "problem": problem}
 
 
 def _reads_texts(model: Any) -> bool:
     steps = getattr(model, "steps", None)
-    return bool(steps) and hasattr(steps[0][1], "vocabulary_")
+    return steps is not None and hasattr(steps[0][1], "vocabulary_")
 
 
 def _names(model: Any) -> list[str]:
@@ -232,7 +250,9 @@ def _classes(model: Any) -> tuple[list[Any], list[str]] | None:
     if labels is None:
         if type(model).__name__ != "Booster":
             return None
-        number = len(np.atleast_2d(equality.original(model, np.zeros((1, model.num_features()), np.float32)))[0])
+        number = len(
+            np.atleast_2d(equality.original(model, np.zeros((1, model.num_features()), np.float32)))[0]
+        )
         if number == 1:
             return None
         labels = np.arange(number)

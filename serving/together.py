@@ -38,7 +38,7 @@ def _are_lists(inputs: Sequence[Any]) -> bool:
     if not all(type(rows) is list and rows for rows in inputs):
         return False
     kinds = {type(row) for rows in inputs for row in rows}
-    return kinds == {dict} or kinds == {str}
+    return kinds in ({dict}, {str})
 
 
 def _are_alike(inputs: Sequence[Any]) -> bool:

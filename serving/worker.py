@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from serving import handlers, log
 from serving.app import App
@@ -58,13 +59,13 @@ class Worker:
 
         return self._run(serve)
 
-    def _run(self, serve: Callable[[], "asyncio.Future[None] | object"]) -> int:
+    def _run(self, serve: Callable[[], Coroutine[Any, Any, None]]) -> int:
         asyncio.set_event_loop(self._loop)
         self._app.start(self._loop)
-        self._loop.run_until_complete(serve())  # type: ignore[arg-type]
+        self._loop.run_until_complete(serve())
         return 1 if self._failed else 0
 
-    async def _serve(self, close_door: Callable[[], None], tell: Callable[[], None]) -> None:
+    async def _serve(self, close_door: Callable[[], object], tell: Callable[[], None]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stopping.set)
         ticking = self._loop.create_task(self._tick())

@@ -103,7 +103,9 @@ class Workers:
         for _ in range(_AT_ONCE):
             takers = self._takers()
             if not takers:
-                time.sleep(LOOK_MILLISECONDS / 1000)  # nobody is there: callers wait in the socket's own queue
+                time.sleep(
+                    LOOK_MILLISECONDS / 1000
+                )  # nobody is there: callers wait in the socket's own queue
                 return
             try:
                 connection, _ = self._listener.accept()

@@ -30,7 +30,8 @@ def prepare(folder: Path, tweets: Path | None) -> None:
     texts, labels = _tweets(tweets) if tweets else _made_up()
     parts = train_test_split(texts, labels, test_size=0.2, random_state=SEED, stratify=labels)
     linear = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True), LogisticRegression(C=4, max_iter=1000)
+        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
+        LogisticRegression(C=4, max_iter=1000),
     )
     forest = make_pipeline(
         TfidfVectorizer(min_df=2, max_features=5000),
@@ -81,6 +82,10 @@ def _made_up() -> tuple[list[str], list[str]]:
     for number in range(14_000):
         label = ("negative", "neutral", "positive")[number % 3]
         words = random.choice(20_000, int(random.integers(5, 31)), p=shares)
-        texts.append(" ".join(f"w{word - word % 3 + number % 3 if at % 3 == 0 else word}" for at, word in enumerate(words)))
+        texts.append(
+            " ".join(
+                f"w{word - word % 3 + number % 3 if at % 3 == 0 else word}" for at, word in enumerate(words)
+            )
+        )
         labels.append(label)
     return texts, labels

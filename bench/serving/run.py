@@ -67,7 +67,9 @@ def _round(number: int, wanted: argparse.Namespace, models: Path, scratch: Path)
     return cells
 
 
-def _cells(server: servers.Server, model: str, folder: Path, seconds: int, number: int) -> list[dict[str, Any]]:
+def _cells(
+    server: servers.Server, model: str, folder: Path, seconds: int, number: int
+) -> list[dict[str, Any]]:
     bodies = (folder / "held_back.jsonl").read_bytes().splitlines()
     about = {"round": number, "server": server.name, "model": model, "load": round(os.getloadavg()[0], 1)}
     if server.name != "constant":
@@ -94,9 +96,18 @@ def _wrk(url: str, body: bytes, connections: int, seconds: int) -> dict[str, Any
     script = str(Path(__file__).with_name("ask.lua"))
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script, url]
     env = {**os.environ, "BODY": body.decode()}
-    told = json.loads(subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    told = json.loads(
+        subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+    )
     rate = round(told["requests"] / told["microseconds"] * 1e6, 1)
-    return {"requests": told["requests"], "rps": rate, "p50": told["p50"], "p99": told["p99"], "max": told["max"], "failed": told["failed"]}
+    return {
+        "requests": told["requests"],
+        "rps": rate,
+        "p50": told["p50"],
+        "p99": told["p99"],
+        "max": told["max"],
+        "failed": told["failed"],
+    }
 
 
 def _check(server: servers.Server, bodies: list[bytes], expected: Any) -> int:
@@ -171,8 +182,12 @@ def _machine() -> dict[str, Any]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", type=Path, required=True, help="virtualenvs of the other servers: web, bento, mls")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--peers", type=Path, required=True, help="virtualenvs of the other servers: web, bento, mls"
+    )
     parser.add_argument("--tweets", type=Path, help="CSV with the columns text and sentiment")
     parser.add_argument("--models", type=Path, help="where the fitted models are kept")
     parser.add_argument("--rounds", type=int, default=3)

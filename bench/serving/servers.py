@@ -71,7 +71,9 @@ def running(name: str, model: Path, peers: Path, scratch: Path) -> Iterator[Serv
             one.kill()
 
 
-def _command(name: str, model: Path, peers: Path, scratch: Path, port: int) -> tuple[list[str], dict[str, str]]:
+def _command(
+    name: str, model: Path, peers: Path, scratch: Path, port: int
+) -> tuple[list[str], dict[str, str]]:
     web, bento, mls = (str(peers / part / "bin") for part in ("web", "bento", "mls"))
     at = ["--host", "127.0.0.1", "--port", str(port)]
     uvicorn = [f"{web}/uvicorn", "uvicorn_app:app", *at, "--workers", "2", "--no-access-log"]
@@ -116,15 +118,26 @@ def _mlserver(scratch: Path, port: int) -> Path:
         f'"metrics_port": {_free_port()}, "parallel_workers": 2}}'
     )
     (folder / "model-settings.json").write_text('{"name": "model", "implementation": "runtime.Runtime"}')
-    (folder / "runtime.py").write_text(runtime.read_text().replace("Path(__file__).parents[1]", repr(str(HERE / "peers"))))
+    (folder / "runtime.py").write_text(
+        runtime.read_text().replace("Path(__file__).parents[1]", repr(str(HERE / "peers")))
+    )
     return folder
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
-    path = "/v2/health/ready" if server.name == "mlserver" else "/healthz" if server.name == "bentoml" else "/ping"
+    path = (
+        "/v2/health/ready"
+        if server.name == "mlserver"
+        else "/healthz"
+        if server.name == "bentoml"
+        else "/ping"
+    )
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}") as said:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}") as said,
+        ):
             if said.status == 200:
                 return
         time.sleep(0.2)

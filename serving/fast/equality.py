@@ -61,7 +61,7 @@ def probes(model: Any, form: Form) -> Any:
 
 def _texts(terms: Sequence[str], random: np.random.Generator) -> list[str]:
     """Texts of one to forty known terms, with repetitions, capitals and unknown words; and none at all."""
-    made = ["", " ", "zzzzunknown", "Ünïcode ẞ ﬁ １２ é", "a " * 50]
+    made = ["", " ", "zzzzunknown", "Ünïcode ẞ \ufb01 \uff11\uff12 é", "a " * 50]
     for size in random.integers(1, 40, PROBES - len(made)):
         words = [terms[place] for place in random.integers(0, len(terms), size)]
         words += [words[0].upper(), words[-1], "zzzzunknown"][: int(size) % 4]

@@ -85,7 +85,10 @@ def _logistic(fitted: Any) -> Callable[[Sequence[Row]], Floats]:
         weights, start = fitted.coef_[0].copy(), float(fitted.intercept_[0])
 
         def two(rows: Sequence[Row]) -> Floats:
-            sums = [float(weights.take(columns).dot(values)) + start if columns else start for columns, values in rows]
+            sums = [
+                float(weights.take(columns).dot(values)) + start if columns else start
+                for columns, values in rows
+            ]
             second = [_sigmoid(one) for one in sums]
             return np.array([(1 - one, one) for one in second])
 
@@ -93,7 +96,9 @@ def _logistic(fitted: Any) -> Callable[[Sequence[Row]], Floats]:
     table, starts = np.ascontiguousarray(fitted.coef_.T), fitted.intercept_.copy()
 
     def several(rows: Sequence[Row]) -> Floats:
-        sums = np.array([np.dot(values, table.take(columns, 0)) if columns else starts * 0 for columns, values in rows])
+        sums = np.array(
+            [np.dot(values, table.take(columns, 0)) if columns else starts * 0 for columns, values in rows]
+        )
         sums += starts
         sums -= sums.max(axis=1, keepdims=True)
         np.exp(sums, out=sums)
@@ -171,8 +176,8 @@ def _margin(written: str, goal: str) -> npt.NDArray[np.float64]:
 
 
 def _two_classes(margins: Floats) -> Floats:
-    second = np.array([_sigmoid(margin) for margin in margins[:, 0].tolist()])
-    return np.column_stack([1 - second, second])
+    second = [_sigmoid(margin) for margin in margins[:, 0].tolist()]
+    return np.array([(1 - one, one) for one in second])
 
 
 def _softmax(margins: Floats) -> Floats:

@@ -7,6 +7,7 @@ and the comparison is scikit-learn's own, so a row ends in the leaf it ends in w
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,17 +44,22 @@ class Trees:
         values = np.concatenate([inner, *(tree.value for tree in trees)])
         shares, which = np.unique(values, axis=0, return_inverse=True)  # few distinct ones occur in leaves
         self._shares, self._which = shares, which.reshape(-1).astype(np.int32)
+        self._step = max(1, _CHUNK // self._count)
         self._numbers = np.arange(self._count, dtype=np.float32)
 
     def sums(self, rows: npt.NDArray[np.float32]) -> Floats:
         """Return for dense rows (n, features) the sum of the trees' values (n, answers), added in the trees' order."""
-        step = max(1, _CHUNK // self._count)
-        return np.concatenate([self._dense(rows[at : at + step]) for at in range(0, len(rows), step)])
+        if len(rows) <= self._step:
+            return self._dense(rows)
+        parts = range(0, len(rows), self._step)
+        return np.concatenate([self._dense(rows[at : at + self._step]) for at in parts])
 
     def sums_of_sparse(self, rows: Sequence[tuple[Sequence[int], Sequence[float]]]) -> Floats:
         """Return the same for rows given as (columns, values)."""
-        step = max(1, _CHUNK // self._count)
-        return np.concatenate([self._sparse(rows[at : at + step]) for at in range(0, len(rows), step)])
+        if len(rows) <= self._step:
+            return self._sparse(rows)
+        parts = range(0, len(rows), self._step)
+        return np.concatenate([self._sparse(rows[at : at + self._step]) for at in parts])
 
     def _dense(self, rows: npt.NDArray[np.float32]) -> Floats:
         copies = np.empty((len(rows), self._count, self.features + 1), np.float32)
@@ -62,16 +68,21 @@ class Trees:
         return self._summed(self._tree.apply(copies.reshape(-1, self.features + 1)), len(rows))
 
     def _sparse(self, rows: Sequence[tuple[Sequence[int], Sequence[float]]]) -> Floats:
-        from scipy.sparse import csr_matrix  # noqa: PLC0415 - for text only
-
+        if len(rows) == 1:
+            at, what = self._copies(*rows[0])
+            starts = np.arange(0, at.size + 1, at.shape[1], dtype=np.int32)
+            return self._walked(at.reshape(-1), what.reshape(-1), starts, 1)
         parts = [self._copies(columns, values) for columns, values in rows]
         ends = np.concatenate([np.full(self._count, columns.shape[1]) for columns, _ in parts]).cumsum()
-        matrix = csr_matrix.__new__(csr_matrix)  # its checks take longer than the walk
-        matrix.indices = np.concatenate([columns.reshape(-1) for columns, _ in parts])
-        matrix.data = np.concatenate([values.reshape(-1) for _, values in parts])
-        matrix.indptr = np.concatenate([[0], ends]).astype(np.int32)
-        matrix._shape = (len(rows) * self._count, self.features + 1)
-        return self._summed(self._tree.apply(matrix), len(rows))
+        columns = np.concatenate([columns.reshape(-1) for columns, _ in parts])
+        values = np.concatenate([values.reshape(-1) for _, values in parts])
+        return self._walked(columns, values, np.concatenate([[0], ends]).astype(np.int32), len(rows))
+
+    def _walked(self, columns: Any, values: Any, starts: Any, rows: int) -> Floats:
+        matrix = _matrix()  # its constructor's checks take longer than the walk
+        matrix.indices, matrix.data, matrix.indptr = columns, values, starts
+        matrix._shape = (rows * self._count, self.features + 1)
+        return self._summed(self._tree.apply(matrix), rows)
 
     def _copies(self, columns: Sequence[int], values: Sequence[float]) -> tuple[Any, Any]:
         at = np.empty((self._count, len(columns) + 1), np.int32)
@@ -84,6 +95,18 @@ class Trees:
         found = self._shares[self._which[leaves]].reshape(rows, self._count, -1)
         total: Floats = np.add.reduce(found, axis=1)
         return total
+
+
+@cache
+def _csr_matrix() -> Any:
+    from scipy.sparse import csr_matrix  # noqa: PLC0415 - for text only
+
+    return csr_matrix
+
+
+def _matrix() -> Any:
+    kind = _csr_matrix()
+    return kind.__new__(kind)
 
 
 def _merged(trees: Sequence[Arrays], features: int) -> Any:

@@ -7,6 +7,7 @@ additions is its own (columns ascending), so the length of a row is rounded as t
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 Row = tuple[list[int], list[float]]  # columns ascending, weights
@@ -72,6 +73,6 @@ def _analyser(fitted: Any) -> Callable[[str], list[str]]:
         words: list[str] = tokens(text.lower() if lower else text)
         if stops:
             words = [word for word in words if word not in stops]
-        return words + [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)] if pairs else words
+        return words + [f"{a} {b}" for a, b in pairwise(words)] if pairs else words
 
     return analyse

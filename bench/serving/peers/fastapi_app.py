@@ -1,4 +1,4 @@
-"""FastAPI with a pydantic model; a sync function, which it runs in its thread pool, as its docs say for blocking work."""
+"""FastAPI with a pydantic model; a sync function, run in its thread pool, as its docs say for blocking work."""
 
 from fastapi import FastAPI
 from model import load

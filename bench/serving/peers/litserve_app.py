@@ -9,7 +9,7 @@ from model import load
 class Api(litserve.LitAPI):
     """The model."""
 
-    def setup(self, device):
+    def setup(self, device):  # noqa: ARG002 - its contract
         """Load."""
         self.model = load()
 
@@ -22,4 +22,6 @@ if __name__ == "__main__":
     server = litserve.LitServer(
         Api(api_path="/invocations"), accelerator="cpu", workers_per_device=2, healthcheck_path="/ping"
     )
-    server.run(host="127.0.0.1", port=int(os.environ["PORT"]), generate_client_file=False, log_level="warning")
+    server.run(
+        host="127.0.0.1", port=int(os.environ["PORT"]), generate_client_file=False, log_level="warning"
+    )

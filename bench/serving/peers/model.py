@@ -11,7 +11,7 @@ class Text:
     """A scikit-learn pipeline over texts: {"text": …}."""
 
     def __init__(self, directory):
-        import joblib
+        import joblib  # noqa: PLC0415 - one of the two
 
         self.model = joblib.load(directory / "model.joblib")
         self.classes = self.model.classes_.tolist()
@@ -25,7 +25,7 @@ class Rows:
     """An XGBoost classifier over rows of numbers: {"instances": [[…]]}."""
 
     def __init__(self, directory):
-        import xgboost
+        import xgboost  # noqa: PLC0415 - one of the two
 
         self.model = xgboost.XGBClassifier(n_jobs=1)
         self.model.load_model(directory / "model.ubj")
@@ -57,5 +57,9 @@ def load():
 
 
 CONSTANT = json.dumps(
-    {"predictions": [{"prediction": "neutral", "score": 0.5, "probabilities": {"neutral": 0.5, "other": 0.5}}]}
+    {
+        "predictions": [
+            {"prediction": "neutral", "score": 0.5, "probabilities": {"neutral": 0.5, "other": 0.5}}
+        ]
+    }
 ).encode()

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from model import load  # noqa: E402
+from model import load
 
 
 class Runtime(MLModel):
