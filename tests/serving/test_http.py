@@ -72,7 +72,9 @@ def test_chunks_in_and_http_1_0_out(server):
 
 def test_a_caller_that_waits_for_100_continue_gets_it(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as caller:
-        caller.sendall(post(b"", "Expect: 100-continue", "Connection: close").replace(b"Length: 0", b"Length: 2"))
+        caller.sendall(
+            post(b"", "Expect: 100-continue", "Connection: close").replace(b"Length: 0", b"Length: 2")
+        )
         assert caller.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         caller.sendall(b"ok")
         assert rest_of(caller).endswith(b"\r\n\r\nok")
@@ -86,7 +88,8 @@ FAULTY = {
     "a length that is none": b"POST /invocations HTTP/1.1\r\nHost: m\r\nContent-Length: +1\r\n\r\na",
     "a space before the colon": b"POST /invocations HTTP/1.1\r\nHost: m\r\nContent-Length : 1\r\n\r\na",
     "chunks of no number": b"POST /invocations HTTP/1.1\r\nHost: m\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    "another encoding": b"POST /invocations HTTP/1.1\r\nHost: m\r\nTransfer-Encoding: chunked, gzip\r\n\r\n" + SMUGGLED,
+    "another encoding": b"POST /invocations HTTP/1.1\r\nHost: m\r\nTransfer-Encoding: chunked, gzip\r\n\r\n"
+    + SMUGGLED,
     "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "another protocol": b"GET / HTTP/1.1\r\nHost: m\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
 }
@@ -143,4 +146,6 @@ def test_an_answer_type_cannot_bring_headers_of_its_own(serve):
         def transform_fn(model, data, content_type, accept):
             return b"x", "text/plain\\r\\nset-cookie: a=b"
     """).wait_until_healthy()
-    assert b"set-cookie" not in speak(server, post(b"1", "Connection: close")).replace(b"text/plainset-cookie", b"")
+    assert b"set-cookie" not in speak(server, post(b"1", "Connection: close")).replace(
+        b"text/plainset-cookie", b""
+    )

@@ -56,7 +56,9 @@ def boosted(objective: str = "binary:logistic", **parameters):
 
     labels = LABELS + (ROWS[:, 3] > 1) if "num_class" in parameters else LABELS
     rows = np.where(RANDOM.random(ROWS.shape) < 0.1, np.nan, ROWS)
-    return xgboost.train({"objective": objective, "nthread": 1, **parameters}, xgboost.DMatrix(rows, labels), 30)
+    return xgboost.train(
+        {"objective": objective, "nthread": 1, **parameters}, xgboost.DMatrix(rows, labels), 30
+    )
 
 
 def test_trees_over_rows_answer_as_the_original_does():
@@ -94,7 +96,10 @@ def test_on_all_held_back_tweets_the_answers_are_equal():
     table = pd.read_csv(TWEETS)
     held = table.index % 5 == 0
     for vectoriser, last in (
-        (TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True), LogisticRegression(C=4, max_iter=1000)),
+        (
+            TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
+            LogisticRegression(C=4, max_iter=1000),
+        ),
         (TfidfVectorizer(min_df=2, max_features=5000), RandomForestClassifier(100, random_state=42)),
     ):
         model = make_pipeline(vectoriser, last).fit(table.text[~held], table.sentiment[~held])
@@ -155,7 +160,10 @@ def test_a_pickle_without_code_needs_a_word_of_trust(serve):
     assert refused.exit_code() == 1
     assert "model.joblib is a pickle, which can run any code" in refused.errors()
     trusted = serve(pack(model), SERVING_UNPICKLE="true", **PLAIN).wait_until_healthy()
-    assert trusted.invoke(json.dumps(ROWS[0].tolist()).encode()).json()["predictions"][0]["prediction"] in (0, 1)
+    assert trusted.invoke(json.dumps(ROWS[0].tolist()).encode()).json()["predictions"][0]["prediction"] in (
+        0,
+        1,
+    )
 
 
 def test_held_back_rows_beside_the_model_are_all_compared(serve):
