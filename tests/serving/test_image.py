@@ -101,4 +101,4 @@ def test_the_start_command_serves_in_a_fresh_virtualenv_as_an_unprivileged_user(
         assert Path(f"/proc/{process.pid}").stat().st_uid == UNPRIVILEGED
     finally:
         process.terminate()
-        assert server.exit_code() == 0
+        assert server.exit_code() == 0, server.errors()
