@@ -4,6 +4,7 @@ At every start rows made from the model itself are compared (terms of its vocabu
 thresholds), and all rows of `held_back.jsonl` in the model's directory when it is there: one request a line.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,19 +88,23 @@ def _numbers(model: Any, random: np.random.Generator) -> Any:
 def _thresholds(model: Any) -> tuple[int, dict[int, Any]]:
     if type(model).__module__.startswith("xgboost"):
         booster = model if type(model).__name__ == "Booster" else model.get_booster()
-        table = booster.trees_to_dataframe()
-        splits = table[table["Feature"] != "Leaf"]
-        names = booster.feature_names or [f"f{n}" for n in range(booster.num_features())]
-        place = {name: n for n, name in enumerate(names)}
-        found = {place[name]: part.to_numpy(np.float32) for name, part in splits.groupby("Feature")["Split"]}
-        return booster.num_features(), found
+        trees = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]["model"]["trees"]
+        inner = [np.array(tree["left_children"]) != -1 for tree in trees]
+        pairs = [
+            (np.array(tree["split_indices"])[at], np.array(tree["split_conditions"])[at])
+            for tree, at in zip(trees, inner, strict=True)
+        ]
+        features, values = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        return booster.num_features(), _by_feature(features, values)
     features = np.concatenate([one.tree_.feature for one in model.estimators_])
-    values = np.concatenate([one.tree_.threshold for one in model.estimators_]).astype(np.float32)
-    return model.n_features_in_, {int(n): values[features == n] for n in np.unique(features[features >= 0])}
+    values = np.concatenate([one.tree_.threshold for one in model.estimators_])
+    return model.n_features_in_, _by_feature(features[features >= 0], values[features >= 0])
+
+
+def _by_feature(features: Any, values: Any) -> dict[int, Any]:
+    return {int(one): values[features == one].astype(np.float32) for one in np.unique(features)}
 
 
 def _objective(booster: Any) -> str:
-    import json  # noqa: PLC0415
-
     name: str = json.loads(booster.save_config())["learner"]["objective"]["name"]
     return name

@@ -90,7 +90,7 @@ def test_the_start_command_serves_in_a_fresh_virtualenv_as_an_unprivileged_user(
             [installed / "serving/serve"], env=env, cwd=base, stdout=out, stderr=err,
             user=UNPRIVILEGED, group=UNPRIVILEGED, extra_groups=[], start_new_session=True,
         )  # fmt: skip
-    server = ModelServer(process, port, base)
+    server = ModelServer(process, port, base, patience=120)  # everything is imported for the first time
     try:
         server.wait_until_healthy()
         request = urllib.request.Request(
