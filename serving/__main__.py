@@ -7,6 +7,7 @@ import sys
 
 from serving import source
 from serving.errors import StartError
+from serving.metrics import Board, Metrics
 from serving.settings import Settings
 from serving.worker import Worker
 from serving.workers import Inheritance, Workers, inheritance
@@ -19,7 +20,6 @@ def main() -> int:
         logging.basicConfig(
             level=settings.log_level, format="%(asctime)s %(levelname)s - %(name)s - %(message)s"
         )
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
         inherited = inheritance(os.environ)
         settings = source.prepare(settings)
         if inherited is not None:
@@ -27,16 +27,15 @@ def main() -> int:
         listener = _listen(settings)
         if settings.workers > 1:
             return Workers(settings.workers, listener).run()
-        return Worker(settings, listener).run(answer_while_loading=True)
+        return Worker(settings, Metrics(Board(1), 0)).listen(listener)
     except (StartError, OSError) as error:
         sys.stderr.write(f"serving: {error}\n")
         return 1
 
 
 def _serve_as_one_of_several(settings: Settings, inherited: Inheritance) -> int:
-    worker = Worker(settings, inherited.listener)
-    worker.stop_with(inherited.parent)
-    return worker.run(answer_while_loading=inherited.first)
+    board = Board(settings.workers, inherited.board)
+    return Worker(settings, Metrics(board, inherited.number)).take_from(inherited.parent)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -1,23 +1,25 @@
-"""HTTP: the routes of the container contract in one ASGI application, predictions in threads, a log line for each."""
+"""The routes of the container contract: what is answered at once, what the model answers, a log line for each.
+
+An `Exchange` (connection.py) comes in by `take` and leaves by its `answer`; in between it may be a job of the batcher.
+"""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from serving import log
+from serving.batching import Batcher, Job
+from serving.connection import Exchange
 from serving.errors import Answer, RequestError, answer_for, json_answer
-from serving.handlers import Handlers, Request
+from serving.handlers import Handlers, Outcome, Request
+from serving.metrics import Metrics
 from serving.settings import Settings
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Outcome = tuple[Answer, BaseException | None]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-_METHODS = {"/ping": "GET", "/invocations": "POST", "/execution-parameters": "GET"}
+_METHODS = {"/ping": "GET", "/invocations": "POST", "/execution-parameters": "GET", "/metrics": "GET"}
 BATCH_PAYLOAD_MB = 6  # what batch transform may put into one request, SageMaker's own default
+_LOADING = "The model is still loading. Wait for GET /ping to say 200."
 
 
 class ManyModels(Protocol):
@@ -33,54 +35,105 @@ class ManyModels(Protocol):
 
 
 class App:
-    """The ASGI application. `handlers` is None until the model is loaded: /ping says 503 so long.
+    """Answers exchanges. `handlers` is None until the model is loaded: /ping says 503 so long.
 
     With `models` it serves those instead, and is healthy from the start.
     """
 
-    def __init__(self, settings: Settings, models: ManyModels | None = None) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, models: ManyModels | None = None) -> None:
         self.handlers: Handlers | None = None
         self._models = models
         self._settings = settings
-        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="predict")
+        self._metrics = metrics
+        self._batcher = Batcher(settings, metrics, self._predicted)
+        self._streams = ThreadPoolExecutor(settings.threads, thread_name_prefix="stream")
         self._managing = ThreadPoolExecutor(2, thread_name_prefix="models")
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request; anything else (websockets) is not for us."""
-        if scope["type"] != "http":
-            raise RuntimeError(f"{scope['type']} is not served here")
-        await self._send(scope, send, await self._answer(scope, receive))
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to predict; outcomes come back in `loop`."""
+        self._batcher.start(loop)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        path, method = scope["path"], scope["method"]
-        if self._models is not None and path.startswith("/models"):
-            return await self._below_models(self._models, scope, receive)
-        if method != _METHODS.get(path, method):
-            return json_answer(405, {"error": f"{path} does not take {method}. Use {_METHODS[path]}."})
-        if path == "/invocations":
-            return await self._logged(scope, lambda: self._predict(scope, receive, self.handlers))
-        if path == "/ping":
+    def limit(self, _path: str) -> int:
+        """The largest body in bytes: the model's own word, or the environment's."""
+        return (self.handlers and self.handlers.max_payload) or self._settings.max_payload
+
+    def take(self, exchange: Exchange) -> None:
+        """Answer one request, now or when the model has."""
+        path, method = exchange.path, exchange.method
+        if path == "/invocations" and method == "POST":
+            self._invoke(exchange, self._only_model)
+        elif self._models is not None and path.startswith("/models"):
+            self._below_models(exchange, self._models)
+        elif method != _METHODS.get(path, method):
+            words = f"{path} does not take {method}. Use {_METHODS[path]}."
+            exchange.answer(json_answer(405, {"error": words}))
+        elif path == "/ping":
             healthy = self.handlers is not None or self._models is not None
-            return Answer(200 if healthy else 503, b"", "text/plain")
-        if path == "/execution-parameters":
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._execution_parameters)
-        return _not_there(path)
+            exchange.answer(Answer(200 if healthy else 503, b"", "text/plain"))
+        elif path == "/metrics":
+            exchange.answer(Answer(200, self._metrics.text().encode(), "text/plain; version=0.0.4"))
+        elif path == "/execution-parameters":
+            self._in_thread(exchange, lambda: (self._execution_parameters(), None), logged=False)
+        else:
+            exchange.answer(_not_there(path))
 
-    async def _below_models(self, models: ManyModels, scope: Scope, receive: Receive) -> Answer:
-        path, method = scope["path"], scope["method"]
+    def refused(self, exchange: Exchange, error: RequestError) -> None:
+        """Log and count what could not be read; the connection has answered it."""
+        self._ended(exchange, error.status, None, error)
+
+    def _only_model(self) -> Handlers:
+        if self.handlers is None:
+            raise RequestError(503, _LOADING)
+        return self.handlers
+
+    def _below_models(self, exchange: Exchange, models: ManyModels) -> None:
+        path, method, body = exchange.path, exchange.method, exchange.body
         if method == "POST" and path.endswith("/invoke"):
+            self._invoke(exchange, lambda: models.handlers_for(path))
+        else:
+            self._in_thread(exchange, lambda: _managed(models, method, path, body))
 
-            async def predict() -> Outcome:
-                return await self._predict(scope, receive, models.handlers_for(path))
+    def _invoke(self, exchange: Exchange, find: Callable[[], Handlers | None]) -> None:
+        headers = exchange.headers
+        kind, accept = headers.get("content-type", ""), headers.get("accept", "")
+        try:
+            handlers = find()
+            if handlers is None:
+                raise RequestError(404, f"There is no {exchange.path}.")
+            exchange.job = Job(handlers, Request(exchange.body, kind, accept, headers), exchange)
+            self._batcher.put(exchange.job)
+        except RequestError as error:
+            self._ended(exchange, error.status, None, error)
+            exchange.answer(answer_for(error))
 
-            return await self._logged(scope, predict)
+    def _predicted(self, jobs: Sequence[Job], outcomes: Sequence[Outcome], seconds: float) -> None:
+        """Log a batch in one piece, then answer: a caller that has its answer finds the line."""
+        now, shown = time.perf_counter(), []
+        for job, (answer, failure) in zip(jobs, outcomes, strict=True):
+            took = now - job.exchange.started
+            self._metrics.request(answer.status, took)
+            shown.append(_line(job.exchange, answer.status, took, seconds, failure))
+        log.write(shown)
+        for job, (answer, _) in zip(jobs, outcomes, strict=True):
+            self._answer(job.exchange, answer)
 
-        async def manage() -> Outcome:
-            body = await _body(_headers(scope), receive, self._settings.max_payload)
+    def _answer(self, exchange: Exchange, answer: Answer) -> None:
+        exchange.answer(answer)
+        if isinstance(answer.body, Iterator) and not exchange.gone:
+            self._spawn(self._stream(exchange, answer.body))
+
+    def _in_thread(self, exchange: Exchange, work: Callable[[], Outcome], *, logged: bool = True) -> None:
+        """Answer by what may take long, or run the user's code."""
+
+        async def answer() -> None:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._managing, _manage, models, method, path, body)
+            answer, failure = await loop.run_in_executor(self._managing, work)
+            if logged:
+                self._ended(exchange, answer.status, None, failure)
+            self._answer(exchange, answer)
 
-        return await self._logged(scope, manage)
+        self._spawn(answer())
 
     def _execution_parameters(self) -> Answer:
         ours = {
@@ -92,7 +145,7 @@ class App:
             return json_answer(200, ours)
         try:
             said = self.handlers.execution_parameters(ours)
-        except Exception as error:  # noqa: BLE001 - the module's own fault: the caller is told
+        except BaseException as error:  # noqa: BLE001 - the module's own fault: the caller is told
             return answer_for(error)
         if said is None:
             return _not_there("/execution-parameters")
@@ -101,83 +154,43 @@ class App:
             return json_answer(200, text)
         return Answer(200, text.encode() if isinstance(text, str) else bytes(text))
 
-    async def _logged(self, scope: Scope, predict: Callable[[], Awaitable[Outcome]]) -> Answer:
-        started = time.perf_counter()
-        failure: BaseException | None = None
-        try:
-            answer, failure = await predict()
-        except RequestError as error:
-            answer, failure = answer_for(error), error
-        log.request(scope, answer.status, (time.perf_counter() - started) * 1000, failure)
-        return answer
-
-    async def _predict(self, scope: Scope, receive: Receive, handlers: Handlers | None) -> Outcome:
-        headers = _headers(scope)
-        limit = (handlers and handlers.max_payload) or self._settings.max_payload
-        body = await _body(headers, receive, limit)
-        if handlers is None:
-            return json_answer(
-                503, {"error": "The model is still loading. Wait for GET /ping to say 200."}
-            ), None
-        request = Request(body, headers.get("content-type", ""), headers.get("accept", ""), headers)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _respond, handlers, request)
-
-    async def _send(self, scope: Scope, send: Send, answer: Answer) -> None:
-        headers = [(b"content-type", answer.content_type.encode("latin-1", "replace"))]
-        if isinstance(answer.body, bytes):
-            if answer.status != 204:  # which may not have one
-                headers.append((b"content-length", str(len(answer.body)).encode()))
-            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            await send({"type": "http.response.body", "body": answer.body})
-            return
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await self._stream(scope, send, answer.body)
-
-    async def _stream(self, scope: Scope, send: Send, parts: Iterator[bytes]) -> None:
+    async def _stream(self, exchange: Exchange, parts: Iterator[bytes]) -> None:
         """Each part as it comes; when one fails the connection is cut, since the status has been sent."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                part = await loop.run_in_executor(self._threads, _next, parts)
-            except Exception as error:
-                log.request(scope, 500, 0.0, error)
-                raise
-            if part is None:
-                break
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        loop, connection = asyncio.get_running_loop(), exchange.connection
+        try:
+            while True:
+                part = await loop.run_in_executor(self._streams, _next, parts)
+                if part is None:
+                    break
+                await connection.write_part(exchange, part)
+            connection.end_parts(exchange)
+        except ConnectionError:
+            return  # the caller has gone
+        except Exception as error:  # noqa: BLE001 - the user's iterator; it is in the log
+            self._ended(exchange, 500, None, error)
+            connection.cut()
+
+    def _ended(
+        self, exchange: Exchange, status: int, seconds: float | None, failure: BaseException | None
+    ) -> None:
+        took = time.perf_counter() - exchange.started
+        self._metrics.request(status, took)
+        log.write([_line(exchange, status, took, seconds, failure)])
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)  # the loop itself keeps only a weak reference
+        task.add_done_callback(self._tasks.discard)
 
 
-def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+def _line(
+    exchange: Exchange, status: int, took: float, seconds: float | None, failure: BaseException | None
+) -> str:
+    inference = None if seconds is None else seconds * 1000
+    return log.request(exchange.method, exchange.path, status, took * 1000, inference, failure)
 
 
-async def _body(headers: dict[str, str], receive: Receive, limit: int) -> bytes:
-    announced = headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
-        raise _too_large(limit)
-    parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RequestError(499, "The client went away before its body had arrived.")
-        parts.append(message.get("body", b""))
-        size, more = size + len(parts[-1]), message.get("more_body", False)
-        if size > limit:
-            raise _too_large(limit)
-    return b"".join(parts)
-
-
-def _respond(handlers: Handlers, request: Request) -> Outcome:
-    """Run in a thread: whatever user code raises becomes an answer here, StopIteration and SystemExit too."""
-    try:
-        return handlers.respond(request), None
-    except BaseException as error:  # noqa: BLE001 - it is reported, and the process lives on
-        return answer_for(error), error
-
-
-def _manage(models: ManyModels, method: str, path: str, body: bytes) -> Outcome:
+def _managed(models: ManyModels, method: str, path: str, body: bytes) -> Outcome:
     """Run in a thread: loading a model runs user code too."""
     try:
         return models.answer(method, path, body), None
@@ -191,7 +204,3 @@ def _next(parts: Iterator[bytes]) -> bytes | None:
 
 def _not_there(path: str) -> Answer:
     return json_answer(404, {"error": f"There is no {path}. Use GET /ping or POST /invocations."})
-
-
-def _too_large(limit: int) -> RequestError:
-    return RequestError(413, f"The body is over {limit // 1024 // 1024} MB. Send fewer rows in one request.")

@@ -6,6 +6,7 @@ Difference on purpose: .npy and .npz are read with allow_pickle=False, since a p
 import io
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ JSON, CSV, NPY, NPZ = "application/json", "text/csv", "application/x-npy", "appl
 ANY = {"", "*/*", "application/*"}
 
 
+@lru_cache(256)
 def base_type(content_type: str) -> str:
     """Return a content type without parameters, in lower case: 'Text/CSV; charset=utf-8' is 'text/csv'."""
     return content_type.partition(";")[0].strip().lower()

@@ -4,6 +4,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,7 @@ _KINDS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEY
 _ARGUMENTS = {
     "pre_model_fn": 1,
     "model_fn": 1,
+    "adopt_fn": 2,
     "model_warmup_fn": 2,
     "input_fn": 2,
     "predict_fn": 2,
@@ -41,11 +43,11 @@ class Function:
 
     def __init__(self, function: Callable[..., Any], arguments: int) -> None:
         self._function = function
-        self._with_context = _positional(function) > arguments
+        self.with_context = _positional(function) > arguments
 
     def __call__(self, context: Context, *arguments: Any) -> Any:
         """Call it; whatever it raises goes through."""
-        return self._function(*arguments, context) if self._with_context else self._function(*arguments)
+        return self._function(*arguments, context) if self.with_context else self._function(*arguments)
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,20 @@ class Functions:
     """What a model is served with.
 
     Attributes:
+        adopt: makes of what model_fn returned what predict_fn takes.
         transform: does a whole request by itself; the other three are not used then.
         execution_parameters: what batch transform is told, None: not asked for by the module.
         raw: requests are handed over as they came: bytes, and headers that may be missing.
         max_payload: largest body in bytes by the module's own MAX_PAYLOAD, None: as the environment says.
         bare: nothing but our own defaults stand behind the user's functions.
+        quick: QUICK in the module: the functions neither wait nor take long (well under a millisecond for a row), and
+            predict_fn answers every row by itself, so that rows of several requests may go through it together.
     """
 
     name: str
     model: Function
     before: Function | None
+    adopt: Function | None
     warmup: Function | None
     transform: Function | None
     input: Function
@@ -72,6 +78,13 @@ class Functions:
     raw: bool
     max_payload: int | None
     bare: bool
+    quick: bool
+
+    @cached_property
+    def with_context(self) -> bool:
+        """Whether any function of a request takes the context."""
+        four = (self.transform, self.input, self.predict, self.output)
+        return any(one is not None and one.with_context for one in four)
 
 
 def of_modules(name: str, module: ModuleType | None, defaults_name: str) -> Functions:
@@ -85,6 +98,8 @@ def of_modules(name: str, module: ModuleType | None, defaults_name: str) -> Func
         one: getattr(module, one, None) or getattr(defaults, one, None)
         for one in (*_ARGUMENTS, "execution_parameters_fn")
     }
+    if hasattr(module, "predict_fn") and not hasattr(module, "adopt_fn"):
+        found["adopt_fn"] = None  # the user's function takes what the user's model_fn returns
     _check(name, module, found)
     made = {
         one: Function(function, n) for one, n in _ARGUMENTS.items() if (function := found[one]) is not None
@@ -93,6 +108,7 @@ def of_modules(name: str, module: ModuleType | None, defaults_name: str) -> Func
         name,
         model=made["model_fn"],
         before=made.get("pre_model_fn"),
+        adopt=made.get("adopt_fn"),
         warmup=made.get("model_warmup_fn"),
         transform=made.get("transform_fn"),
         input=made.get("input_fn") or Function(codec.decode, 2),
@@ -102,7 +118,14 @@ def of_modules(name: str, module: ModuleType | None, defaults_name: str) -> Func
         raw=getattr(module, "RAW_REQUESTS", False) is True,
         max_payload=getattr(module, "MAX_PAYLOAD", None),
         bare=not defaults_name,
+        quick=_quick(module, defaults),
     )
+
+
+def _quick(module: ModuleType | None, defaults: ModuleType | None) -> bool:
+    """Whoever has the functions says so; a user's own function among an image's quick ones may be slow."""
+    own = [one for one in (*FOUR[1:], "transform_fn") if hasattr(module, one)]
+    return getattr(module if own else defaults, "QUICK", False) is True
 
 
 def module_of(name: str) -> ModuleType | None:

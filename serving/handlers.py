@@ -2,21 +2,22 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from serving import codec, functions
-from serving.errors import Answer, RequestError, StartError
+from serving import codec, functions, together
+from serving.errors import Answer, RequestError, StartError, answer_for
 from serving.functions import Context, Functions
 from serving.settings import Settings
 
 ImportFile = Callable[[Path], ModuleType]
+Outcome = tuple[Answer, BaseException | None]  # and what was raised, if it was
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: that makes one take a microsecond
 class Request:
     """One invocation: raw body, its content type, the wanted answer type ("" if not sent), headers (lower case)."""
 
@@ -34,7 +35,9 @@ class Handlers:
         self.max_payload = chosen.max_payload
         self._accept = accept
         self._properties = {"model_dir": str(model_dir), "gpu_id": None}
+        self._nothing = Context(self._properties)
         self._model = self._load(str(model_dir))
+        self.quick = chosen.quick and getattr(self._model, "quick", True) is True
         predicts = callable(getattr(self._model, "predict", None))
         if not (chosen.predict or chosen.transform or predicts):
             raise StartError(f"{chosen.name} has no predict_fn and its model no predict(): write predict_fn.")
@@ -44,32 +47,78 @@ class Handlers:
         if chosen.before is not None:
             chosen.before(context, model_dir)
         model = chosen.model(context, model_dir)
+        if chosen.adopt is not None:
+            model = chosen.adopt(context, model, model_dir)
         if chosen.warmup is not None:
             chosen.warmup(context, model_dir, model)
         return model
 
+    def respond_all(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Return an outcome for each request; never raises, whatever the user's functions do (SystemExit too).
+
+        Rows of several requests go through predict_fn together where they can be joined; when that fails, one by one,
+        so that nobody answers for another's row.
+        """
+        if len(requests) == 1 or self._functions.transform is not None or self._context_wanted():
+            return [_outcome(self.respond, request) for request in requests]
+        read = [_tried(self._read, request) for request in requests]
+        rows = together.joined([features for features, error in read if error is None])
+        if rows is None:
+            return [_outcome(self.respond, request) for request in requests]
+        parts, failed = _tried(lambda joined: joined.split(self._predict(joined.rows)), rows)
+        if failed is not None:
+            return [_outcome(self.respond, request) for request in requests]
+        found = iter(parts)
+        return [
+            (answer_for(error), error) if error else _outcome(self._write, request, next(found))
+            for request, (_, error) in zip(requests, read, strict=True)
+        ]
+
     def respond(self, request: Request) -> Answer:
         """Return the model's answer; whatever the user's functions raise goes through."""
+        transform = self._functions.transform
+        if transform is None:
+            return self._write(request, self._predict(self._read(request), request.headers))
+        data, kind, accept = self._received(request)
+        context = self._context(request.headers)
+        return _answer(transform(context, self._model, data, kind, accept), accept, "transform_fn")
+
+    def _received(self, request: Request) -> tuple[str | bytes, str, str]:
+        """The body as handlers get it, its content type and the wanted type of the answer."""
         chosen = self._functions
         if chosen.raw:
-            data: str | bytes = request.body
-            kind, accept = request.content_type, request.accept
-        else:
-            if not request.body and chosen.bare:
-                raise RequestError(400, "The body is empty. Send the features to predict from.")
-            kind = request.content_type or codec.JSON
-            accept = self._accept if codec.base_type(request.accept) in codec.ANY else request.accept
-            data = codec.as_text(request.body, kind)
-        context = Context(self._properties, request.headers)
-        if chosen.transform is not None:
-            made = chosen.transform(context, self._model, data, kind, accept)
-            return _answer(made, accept, "transform_fn")
-        features = chosen.input(context, data, kind)
-        if chosen.predict is not None:
-            prediction = chosen.predict(context, features, self._model)
-        else:
-            prediction = self._model.predict(features)
-        return _answer(chosen.output(context, prediction, accept), accept, "output_fn")
+            return request.body, request.content_type, request.accept
+        if not request.body and chosen.bare:
+            raise RequestError(400, "The body is empty. Send the features to predict from.")
+        kind = request.content_type or codec.JSON
+        return codec.as_text(request.body, kind), kind, self._wanted(request)
+
+    def _wanted(self, request: Request) -> str:
+        if self._functions.raw:
+            return request.accept
+        return self._accept if codec.base_type(request.accept) in codec.ANY else request.accept
+
+    def _read(self, request: Request) -> Any:
+        data, kind, _ = self._received(request)
+        return self._functions.input(self._context(request.headers), data, kind)
+
+    def _predict(self, features: Any, headers: Mapping[str, str] | None = None) -> Any:
+        if self._functions.predict is None:
+            return self._model.predict(features)
+        return self._functions.predict(self._context(headers or {}), features, self._model)
+
+    def _write(self, request: Request, prediction: Any) -> Answer:
+        accept = self._wanted(request)
+        made = self._functions.output(self._context(request.headers), prediction, accept)
+        return _answer(made, accept, "output_fn")
+
+    def _context(self, headers: Mapping[str, str]) -> Context:
+        """The context of a request; the same for all when no function looks at it."""
+        return Context(self._properties, headers) if self._functions.with_context else self._nothing
+
+    def _context_wanted(self) -> bool:
+        """Whether predict_fn looks at the request it answers: then it cannot answer several."""
+        return self._functions.predict is not None and self._functions.predict.with_context
 
     def execution_parameters(self, ours: Mapping[str, Any]) -> Any:
         """What batch transform is told: the module's word, `ours` for our own image; None where AWS has no route."""
@@ -109,6 +158,18 @@ def _import(path: Path) -> ModuleType:
     sys.modules[name] = module  # so that what it pickled as <name>.Class is found again
     spec.loader.exec_module(module)
     return module
+
+
+def _outcome(work: Callable[..., Answer], *arguments: Any) -> Outcome:
+    answer, error = _tried(work, *arguments)
+    return (answer, None) if error is None else (answer_for(error), error)
+
+
+def _tried(work: Callable[..., Any], *arguments: Any) -> tuple[Any, BaseException | None]:
+    try:
+        return work(*arguments), None
+    except BaseException as error:  # noqa: BLE001 - it is reported, and the process lives on
+        return None, error
 
 
 def _answer(made: Any, accept: str, maker: str) -> Answer:

@@ -1,26 +1,44 @@
 """One JSON line for each event on stdout: what a log service can filter. Bodies are never written."""
 
 import json
+import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
+
+Quoted = lru_cache(256)(json.dumps)  # methods and paths come again and again
 
 
 def line(event: str, **members: Any) -> None:
     """Write one event with its time (UTC, seconds since 1970)."""
     document = {"time": round(time.time(), 3), "event": event, **members}
-    sys.stdout.write(json.dumps(document, default=str) + "\n")
-    sys.stdout.flush()
+    write([json.dumps(document, default=str)])
 
 
-def request(scope: Mapping[str, Any], status: int, ms: float, failure: BaseException | None) -> None:
-    """Write the line of an invocation; a 5xx brings its traceback, the only place where it is shown."""
-    members: dict[str, Any] = {"method": scope["method"], "path": scope["path"], "status": status}
-    members["ms"] = round(ms, 3)
+def request(
+    method: str, path: str, status: int, ms: float, inference_ms: float | None, failure: BaseException | None
+) -> str:
+    """Return the line of an invocation; a 5xx brings its traceback, the only place where it is shown."""
+    text = (
+        f'{{"time": {time.time():.3f}, "event": "request", "method": {Quoted(method)}, "path": {Quoted(path)}, '
+        f'"status": {status}, "ms": {ms:.3f}'
+    )
+    if inference_ms is not None:
+        text += (
+            f', "inference_ms": {inference_ms:.3f}, "message": "Inference took {inference_ms / 1000:.6f} s"'
+        )
     if failure is not None and status >= 500:
-        members["traceback"] = "".join(traceback.format_exception(failure))
-    elif failure is not None:
-        members["error"] = type(failure).__name__
-    line("request", **members)
+        shown = "".join(traceback.format_exception(failure))
+        return f'{text}, "traceback": {json.dumps(shown)}}}'
+    return f'{text}, "error": "{type(failure).__name__}"}}' if failure is not None else text + "}"
+
+
+def write(lines: Sequence[str]) -> None:
+    """Write whole lines at once, after what was printed before."""
+    sys.stdout.flush()
+    rest = memoryview(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
+    while rest:
+        rest = rest[os.write(1, rest) :]

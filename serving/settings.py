@@ -14,6 +14,31 @@ _MB = 1024 * 1024
 
 
 @dataclass(frozen=True)
+class Batching:
+    """How requests that wait are taken together; the four numbers are those of TensorFlow Serving's batching file.
+
+    Attributes:
+        wanted: True: every model with functions that allow it; False: none; None: those that say they are QUICK.
+        largest: requests in one batch.
+        wait: seconds a batch that is not full waits for more.
+        queue: requests that may wait; one more is answered 429.
+    """
+
+    wanted: bool | None
+    largest: int
+    wait: float
+    queue: int
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds a connection may take: for the head of a request, and without a request."""
+
+    head: float
+    idle: float
+
+
+@dataclass(frozen=True)
 class Settings:
     """Where to listen, which code and model to load, and how much to take on.
 
@@ -26,6 +51,8 @@ class Settings:
         defaults: importable module whose functions stand for those the user's module lacks; "" for ours.
         workers: processes sharing the port.
         threads: predictions running at once in one process.
+        batching: which requests are predicted together, and how many may wait.
+        patience: how long connections are waited for.
         max_payload: largest request body in bytes; longer is 413.
         accept: content type of answers when the client names none.
         multi_model: models come and go by POST /models and DELETE /models/<name>.
@@ -44,6 +71,8 @@ class Settings:
     port: int
     workers: int
     threads: int
+    batching: Batching
+    patience: Patience
     max_payload: int
     accept: str
     multi_model: bool
@@ -68,7 +97,11 @@ class Settings:
             host=env.get("SAGEMAKER_BIND_TO_HOST") or "0.0.0.0",  # noqa: S104 - inside a container; others name it
             port=_number(env, "SAGEMAKER_BIND_TO_PORT", 8080),
             workers=1 if multi else _number(env, "SAGEMAKER_MODEL_SERVER_WORKERS", 1),
-            threads=_number(env, "SAGEMAKER_MODEL_SERVER_THREADS", os.cpu_count() or 1),
+            threads=_threads(env),
+            batching=_batching(env),
+            patience=Patience(
+                _number(env, "SERVING_HEAD_SECONDS", 10), _number(env, "SERVING_IDLE_SECONDS", 75)
+            ),
             # 0 is what a batch transform says that streams payloads of any size
             max_payload=_number(env, "SAGEMAKER_MAX_PAYLOAD_IN_MB", REAL_TIME_LIMIT_MB, 0) * _MB
             or sys.maxsize,
@@ -94,6 +127,23 @@ def _code(base: Path, text: str | None) -> Path | None:
             f"SAGEMAKER_SUBMIT_DIRECTORY is {text}: put the code into model.tar.gz under code/ instead."
         )
     return below(base, Path(text.removeprefix("file://")))
+
+
+def _threads(env: Mapping[str, str]) -> int:
+    threads = _number(env, "SAGEMAKER_MODEL_SERVER_THREADS", os.cpu_count() or 1)
+    return _number(env, "SERVING_NUM_BATCH_THREADS", threads)
+
+
+def _batching(env: Mapping[str, str]) -> Batching:
+    said = env.get("SERVING_ENABLE_BATCHING", "").lower()
+    if said not in ("", "true", "false"):
+        raise StartError(f"SERVING_ENABLE_BATCHING is {said!r}: set true or false, or leave it out.")
+    return Batching(
+        wanted={"true": True, "false": False}.get(said),
+        largest=_number(env, "SERVING_MAX_BATCH_SIZE", 16),
+        wait=_number(env, "SERVING_BATCH_TIMEOUT_MICROS", 0, 0) / 1e6,
+        queue=_number(env, "SERVING_MAX_ENQUEUED", 10_000),
+    )
 
 
 def _number(env: Mapping[str, str], name: str, default: int, least: int = 1) -> int:

@@ -1,5 +1,6 @@
 """One serving process: the event loop, the loading of the model, and the end of both."""
 
+import asyncio
 import contextlib
 import signal
 import socket
@@ -7,74 +8,136 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
-
-import uvicorn
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from serving import handlers, log
 from serving.app import App
+from serving.connection import Connection, Connections
 from serving.errors import StartError
+from serving.metrics import Metrics
 from serving.models import Models, resident
 from serving.settings import Settings
 
 GRACE_SECONDS = 30  # what SageMaker leaves between SIGTERM and SIGKILL
-
-
-class _Server(uvicorn.Server):
-    """uvicorn whose SIGTERM ends in exit code 0: being stopped is not a failure."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.handle_exit)
-        yield
+_AT_ONCE = 64  # connections taken from the parent in one turn
 
 
 class Worker:
-    """Serves one model on a listening socket. `run` blocks until the process is told to stop."""
+    """Serves the connections of a listening socket, or those its parent hands over. `run` blocks until told to stop."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
-        self._listener = listener
-        self._app = App(settings, Models(settings, resident) if settings.multi_model else None)
-        self._server = _Server(_config(self._app))
+        self._metrics = metrics
+        self._app = App(settings, metrics, Models(settings, resident) if settings.multi_model else None)
+        patience = settings.patience
+        self._connections = Connections(self._app, patience.head, patience.idle)
+        self._connections.told = lambda change: metrics.opened() if change > 0 else metrics.closed()
+        self._loop = _loop()
+        self._stopping = asyncio.Event()
         self._failed = False
 
-    def run(self, *, answer_while_loading: bool) -> int:
-        """Serve; return 0, or 1 if the model could not be loaded.
+    def listen(self, listener: socket.socket) -> int:
+        """Serve what connects to the listener; return 0, or 1 if the model could not be loaded.
 
-        With one process /ping has to say 503 while the model loads, so it answers at once. Of several, only
-        the first does: the others take connections when they can predict, and no request finds them empty.
+        /ping has to say 503 while the model loads, so it answers at once.
         """
-        if self._settings.multi_model:
-            pass  # nothing to load before somebody asks for it
-        elif answer_while_loading:
-            threading.Thread(target=self._load, daemon=True).start()
-        else:
-            self._load()
-        if not self._failed:
-            self._server.run(sockets=[self._listener])
+
+        async def serve() -> None:
+            server = await self._loop.create_server(self._connection, sock=listener)
+            await self._serve(server.close, lambda: None)
+
+        return self._run(serve)
+
+    def take_from(self, parent: socket.socket) -> int:
+        """Serve connections the parent hands over; told `b"r"` when the model is there. Ends with the parent."""
+        parent.setblocking(False)
+
+        async def serve() -> None:
+            self._loop.add_reader(parent, self._take, parent)
+            await self._serve(lambda: self._loop.remove_reader(parent), lambda: _tell(parent))
+
+        return self._run(serve)
+
+    def _run(self, serve: Callable[[], Coroutine[Any, Any, None]]) -> int:
+        asyncio.set_event_loop(self._loop)
+        self._app.start(self._loop)
+        self._loop.run_until_complete(serve())
         return 1 if self._failed else 0
 
-    def stop_with(self, parent: socket.socket) -> None:
-        """Stop when the parent process has gone, however it went: its end of the pair closes."""
-        threading.Thread(target=self._wait_for_end_of, args=(parent,), daemon=True).start()
+    async def _serve(self, close_door: Callable[[], object], tell: Callable[[], None]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stopping.set)
+        ticking = self._loop.create_task(self._tick())
+        threading.Thread(target=self._load, args=(tell,), daemon=True).start()
+        await self._stopping.wait()
+        close_door()
+        self._connections.drain()
+        deadline = time.monotonic() + (0 if self._failed else GRACE_SECONDS)
+        while self._connections.open and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        ticking.cancel()
 
-    def _wait_for_end_of(self, parent: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            parent.recv(1)
-        self._server.should_exit = True
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(1 if self._connections.idle_seconds > 1 else 0.1)
+            self._connections.tick()
 
-    def _load(self) -> None:
+    def _connection(self) -> Connection:
+        return Connection(self._connections)
+
+    def _take(self, parent: socket.socket) -> None:
+        """Connections the parent has accepted; its end of the pair closes when it has gone, however it went."""
+        for _ in range(_AT_ONCE):
+            try:
+                said, descriptors, _, _ = socket.recv_fds(parent, 1, 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                said, descriptors = b"", []
+            if not said:
+                self._loop.remove_reader(parent)
+                self._stopping.set()
+                return
+            for descriptor in descriptors:
+                accepted = socket.socket(fileno=descriptor)
+                accepted.setblocking(False)
+                self._loop.create_task(self._adopt(accepted))
+
+    async def _adopt(self, accepted: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the caller has gone already
+            await self._loop.connect_accepted_socket(self._connection, accepted)
+
+    def _load(self, tell: Callable[[], None]) -> None:
         started = time.perf_counter()
+        settings = self._settings
         try:
-            settings = self._settings
-            self._app.handlers = handlers.load(settings, settings.model_dir, settings.code_dir)
+            if not settings.multi_model:
+                self._app.handlers = handlers.load(settings, settings.model_dir, settings.code_dir)
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, sys.exit too
             _say_why(error)  # first: once it has failed the process may end any moment
-            self._failed = self._server.should_exit = True
+            self._failed = True
+            self._loop.call_soon_threadsafe(self._stopping.set)
             return
-        log.line("loaded", program=self._settings.program, seconds=round(time.perf_counter() - started, 3))
+        if not settings.multi_model:
+            seconds = round(time.perf_counter() - started, 3)
+            log.line("loaded", program=settings.program, seconds=seconds)
+        self._metrics.ready()
+        tell()
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every system; asyncio's own loop does the same, slower
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def _tell(parent: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it has gone: the reader sees it too
+        parent.send(b"r")
 
 
 def _say_why(error: BaseException) -> None:
@@ -82,19 +145,3 @@ def _say_why(error: BaseException) -> None:
         sys.stderr.write("".join(traceback.format_exception(error)))
     sys.stderr.write(f"serving: the model cannot be served: {type(error).__name__}: {error}\n")
     sys.stderr.flush()
-
-
-def _config(app: App) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        lifespan="off",
-        ws="none",
-        interface="asgi3",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=75,  # longer than callers keep idle connections, so that they close first
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )

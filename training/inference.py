@@ -5,10 +5,12 @@ Requests and answers: README.md, "Inference".
 """
 
 import csv
+import functools
 import io
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 JSON, CSV, LINES = "application/json", "text/csv", "application/jsonlines"
 Record = dict[str, Any]
 Input = list[Record] | list[list[str]]  # JSON records, or CSV rows not yet named
+# For our model server: these functions neither wait nor take long, and answer every record by itself.
+QUICK = True
 
 
 class RequestError(Exception):
@@ -27,6 +31,51 @@ class RequestError(Exception):
         super().__init__(message)
         self.status = status
         self.detail: Record = {"error": message, **({"faults": faults} if faults else {})}
+
+
+class _Refused:
+    """A refusal on its way to output_fn."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def _told_as_the_server_wants(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a refusal reach the caller with its status, whichever server calls: each knows another way.
+
+    The inference toolkit (PyTorch's images) knows errors of its own. `sagemaker_containers` (scikit-learn's and
+    XGBoost's images) makes 500 of whatever is raised, but sends a Flask response that output_fn returns. Ours reads
+    `status` and `detail`. Neither package is imported here: who has started us has done so.
+    """
+
+    @functools.wraps(function)
+    def told(*arguments: Any) -> Any:
+        if arguments and isinstance(arguments[0], _Refused):
+            return arguments[0] if function.__name__ == "predict_fn" else _response(arguments[0].error)
+        try:
+            return function(*arguments)
+        except Exception as error:
+            if not hasattr(error, "status"):
+                raise
+            toolkit = sys.modules.get("sagemaker_inference.errors")
+            if toolkit is not None:
+                raise toolkit.GenericInferenceToolkitError(
+                    error.status, json.dumps(_detail(error))
+                ) from error
+            if "sagemaker_containers" not in sys.modules:
+                raise
+            return _response(error) if function.__name__ == "output_fn" else _Refused(error)
+
+    return told
+
+
+def _response(error: Any) -> Any:
+    flask = sys.modules["flask"]
+    return flask.Response(json.dumps(_detail(error)), status=error.status, mimetype=JSON)
+
+
+def _detail(error: Any) -> Record:
+    return {"error": str(error), **(error.detail or {})}
 
 
 def model_fn(model_dir: str) -> "Artifact":
@@ -41,6 +90,7 @@ def model_fn(model_dir: str) -> "Artifact":
     return artifact.read(Path(model_dir))
 
 
+@_told_as_the_server_wants
 def input_fn(body: str | bytes, content_type: str = JSON) -> Input:
     """Return the request's records; raise RequestError 400 if unreadable, 415 for other content types."""
     kind = content_type.partition(";")[0].strip().lower()
@@ -58,6 +108,7 @@ def input_fn(body: str | bytes, content_type: str = JSON) -> Input:
     raise RequestError(415, f"Content type {content_type} is not supported. Send {JSON} or {CSV}")
 
 
+@_told_as_the_server_wants
 def predict_fn(data: Input, model: "Artifact") -> list[Record]:
     """Return one answer a record; raise an error of status 400 listing the values that cannot be used."""
     records = [_with_text(record, model) for record in _named(data, model)]
@@ -72,6 +123,7 @@ def predict_fn(data: Input, model: "Artifact") -> list[Record]:
     ]
 
 
+@_told_as_the_server_wants
 def output_fn(prediction: list[Record], accept: str = JSON) -> tuple[str, str]:
     """Return (body, content type) in the first type of `accept` we write; raise RequestError 406."""
     for wanted in accept.split(","):

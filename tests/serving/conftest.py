@@ -40,6 +40,7 @@ class ModelServer:
     process: subprocess.Popen[bytes]
     port: int
     base: Path
+    patience: float = PATIENCE
 
     def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
@@ -64,7 +65,7 @@ class ModelServer:
         return self
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while not condition():
             assert self.process.poll() is None, self.errors()
             assert time.monotonic() < deadline, self.errors()

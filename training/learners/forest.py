@@ -5,14 +5,17 @@ Few distinct shares occur in leaves: they are kept once. Predictions equal `Rand
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from learners.fast_forest import Walk
 from learners.problem import Floats
 
+FEW = 8  # rows up to which all trees are walked in one call
 _LEAF = -1
 
 
@@ -24,7 +27,6 @@ class Forest:
         self._shares, self._which = arrays["shares"], arrays["which"]
         sizes = arrays["sizes"]
         self._starts = np.cumsum(sizes) - sizes
-        self._trees = [_tree(arrays, start, size) for start, size in zip(self._starts, sizes, strict=True)]
 
     @classmethod
     def of(cls, fitted: Any) -> "Forest":
@@ -54,12 +56,25 @@ class Forest:
 
     def predict(self, matrix: Any) -> Floats:
         """Return (rows, classes) mean shares; `matrix` is float32, dense or CSR."""
-        total = np.zeros((matrix.shape[0], self._shares.shape[1]))
         which, shares = self._which, self._shares
+        if 0 < matrix.shape[0] <= FEW:
+            found: Floats = np.add.reduce(shares[which[self._walk.leaves(matrix)]], axis=1)
+            return found / len(self._starts)
+        total = np.zeros((matrix.shape[0], shares.shape[1]))
         for start, tree in zip(self._starts, self._trees, strict=True):
             total += shares[which[start + tree.apply(matrix)]]
         total /= len(self._trees)
         return total
+
+    @cached_property
+    def _walk(self) -> Walk:
+        return Walk(self._arrays)
+
+    @cached_property
+    def _trees(self) -> list[Any]:
+        """One by one for many rows; a server that is asked for few never makes them."""
+        sizes = self._arrays["sizes"]
+        return [_tree(self._arrays, start, size) for start, size in zip(self._starts, sizes, strict=True)]
 
     def spread(self, present: Sequence[int], classes: int) -> "Forest":
         """Return the forest with `classes` columns: the k-th present class in its place, 0 in the others'."""
@@ -76,7 +91,9 @@ class Forest:
     def load(cls, path: Path) -> "Forest":
         """Return the forest `save` wrote; objects in the file are refused."""
         with np.load(path, allow_pickle=False) as file:
-            return cls({name: file[name] for name in file.files})
+            forest = cls({name: file[name] for name in file.files})
+        _ = forest._walk  # the first request should not wait for it
+        return forest
 
 
 def importances(fitted: Any, names: Sequence[str]) -> list[tuple[str, float]]:
