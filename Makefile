@@ -41,9 +41,8 @@ up: $(VENV)/installed ## Start the embedded AWS
 down: $(VENV)/installed ## Stop the embedded AWS; its state is kept
 	@$(RUN) -m penstock.cli down
 
-load: $(VENV)/installed ## Load-test the REST API with Locust (planned: loadtest/ is empty so far)
-	@test -f loadtest/locustfile.py || { echo "There is no load test yet: loadtest/ comes with its own issue." >&2; exit 1; }
-	$(RUN) -m locust --config loadtest/profiles/smoke.conf
+load: $(VENV)/installed ## Load-test the API of stage local with Locust, batching off and on, beside the workshop's figures
+	@$(RUN) -m penstock.cli load workshop-42 --compare batching
 
 bench: $(VENV)/installed ## Measure, and write bench/results/; with the demo's timeline, if there is one
 	@mkdir -p bench/results

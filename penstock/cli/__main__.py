@@ -33,6 +33,7 @@ WORDS = (
     "sql",
     "cost",
     "predict",
+    "load",
     "sweep",
 )
 

@@ -1,0 +1,57 @@
+"""`penstock load`: load-test the front door by one of the profiles of loadtest/, or compare two runs of it."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import click
+
+from penstock.cli.session import Session, aimed, pass_session
+from penstock.cli.watch import only_project
+from penstock.client import stage as stages
+from penstock.client.api import of
+from penstock.client.load import MODES, Load, Modes, profile_of
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("profile", default="smoke")
+@click.option("--project", help="The project whose model is asked  [default: the stage's only one]")
+@click.option(
+    "--bodies", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Request bodies, one JSON document a line  [default: the workshop's texts]",
+)  # fmt: skip
+@click.option("--compare", type=click.Choice(["batching"]), help="Run it twice: with batching off, and on.")
+@click.argument("more", nargs=-1, type=click.UNPROCESSED)
+@aimed
+@pass_session
+def load(
+    session: Session, profile: str, project: str | None, bodies: Path | None, compare: str | None,
+    more: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Load-test the API by PROFILE (smoke, workshop-42, workshop-100, steady, spike, soak); MORE goes to Locust.
+
+    Leaves reports (HTML, JSON, CSV) below .penstock/load. Exit code 1 when the profile's budget was not kept.
+    """
+    runs = session.runs()
+    name = project or only_project(runs)
+    root = stages.checkout(session.root)
+    folder = root / ".penstock" / "load" / f"{time.strftime('%Y%m%d-%H%M%S')}-{profile}"
+    path = profile_of(root, profile)
+    plan = Load(runs.deployed.api_url, f"{of(name)}/predict", path, folder, bodies and bodies.resolve(), more)
+    if compare is None:
+        code, _ = plan.run(profile)
+        session.say(f"Reports: {folder}")
+        sys.exit(code)
+    endpoint = runs.api.get(f"{of(name)}/endpoint")["endpoint"]
+    codes, reports = [], []
+    with Modes(boto3.client("sagemaker"), endpoint, session.say).each(MODES) as turns:
+        for mode in turns:
+            code, report = plan.run(mode)
+            codes.append(code)
+            reports.append(f"{mode}:{plan.users}={report}")
+    command = [sys.executable, "loadtest/compare.py", "--out", str(folder / "compared"), *reports]
+    subprocess.run(command, cwd=root, check=True)
+    session.say(f"Compared: {folder / 'compared.html'}")
+    sys.exit(max(codes))
