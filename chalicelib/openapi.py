@@ -96,6 +96,14 @@ _FEEDBACK: Schema = {
         "truth": {"type": ["string", "number"]},
     },
 }
+_ERASE: Schema = {
+    "type": "object",
+    "required": ["keys"],
+    "properties": {
+        "keys": {"type": "array", "minItems": 1, "maxItems": 1000},
+        "dry_run": {"type": "boolean"},
+    },
+}
 _ASK: Mapping[str, Schema] = {
     "probabilities": {"type": "boolean"},
     "caller": {"type": "string", "maxLength": 256},
@@ -123,6 +131,10 @@ TOLD: Mapping[str, Told] = {
     "share_endpoint": Told(_SHARE, status=202),
     "remove_endpoint": Told(),
     "show_schema": Told(),
+    "list_erasures": Told(),
+    "erase_records": Told(_ERASE, status=202),
+    "show_erasure": Told(),
+    "erase_record": Told(status=202),
     "predict_with": _PREDICT,
     "predict_with_only": _PREDICT,
     "tell_truth": Told(_FEEDBACK, status=201),

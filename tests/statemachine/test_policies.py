@@ -50,7 +50,7 @@ def test_a_misspelt_action_is_found() -> None:
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
 def test_a_policy_speaks_of_things_of_ours(path: Path) -> None:
-    """Every resource has our name in it, every action is named whole, and a role is lent to SageMaker only."""
+    """Every resource has our name in it, every action is named whole, and a role is lent to its own service only."""
     for statement in policy(path)["Statement"]:
         actions, resources = set(statement["Action"]), statement["Resource"]
         assert not any("*" in action for action in actions), statement["Sid"]
@@ -60,6 +60,5 @@ def test_a_policy_speaks_of_things_of_ours(path: Path) -> None:
         for resource in [resources] if isinstance(resources, str) else resources:
             assert "penstock" in resource, statement["Sid"]
         if "iam:PassRole" in actions:
-            assert statement["Condition"]["StringEquals"] == {
-                "iam:PassedToService": "sagemaker.amazonaws.com"
-            }
+            to = "scheduler" if "schedule" in str(resources) else "sagemaker"
+            assert statement["Condition"]["StringEquals"] == {"iam:PassedToService": f"{to}.amazonaws.com"}
