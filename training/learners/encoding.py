@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from learners.derived import Derived
 from learners.problem import Column, Floats, Table
 from learners.schema import Feature
 
@@ -25,8 +26,9 @@ _SECOND = "datetime64[s]"
 class Encoder:
     """Turns columns into a float32 matrix. Made by `fit`, or from the features a manifest lists."""
 
-    def __init__(self, features: Sequence[Feature]) -> None:
+    def __init__(self, features: Sequence[Feature], derived: Sequence[Derived] = ()) -> None:
         self.features = list(features)
+        self.derived = list(derived)  # the last columns of the matrix
         self._codes = [{name: float(n) for n, name in enumerate(f.categories)} for f in self.features]
         self.types: list[str] = []  # XGBoost's: c = category, q = quantity
         self.sources: list[str] = []  # the column each column of the matrix comes from
@@ -34,9 +36,21 @@ class Encoder:
             width = len(DATE_PARTS) if feature.role == "date" else 1
             self.types += ["c" if feature.role == "category" else "q"] * width
             self.sources += [feature.name] * width
+        self._sums = [
+            [(self.sources.index(name), sign) for name, sign in made.terms] for made in self.derived
+        ]
+        self.types += ["q"] * len(self.derived)
+        self.sources += [made.name for made in self.derived]
 
     @classmethod
-    def fit(cls, columns: Sequence[Column], table: Table, min_rows: int, max_categories: int) -> "Encoder":
+    def fit(
+        cls,
+        columns: Sequence[Column],
+        table: Table,
+        min_rows: int,
+        max_categories: int,
+        derived: Sequence[Derived] = (),
+    ) -> "Encoder":
         """Fix the categories: a column of many keeps those with `min_rows` rows, at most `max_categories`.
 
         A rare category is then missing at training as an unseen one is at serving: the trees learn to handle both.
@@ -48,7 +62,7 @@ class Encoder:
                 kept = _categories(table[column.name], min_rows, max_categories)
                 feature = replace(feature, categories=kept)
             features.append(feature)
-        return cls(features)
+        return cls(features, derived)
 
     def matrix(self, columns: Table, rows: int) -> npt.NDArray[np.float32]:
         """Return the (rows, len(types)) matrix; an absent column is all missing."""
@@ -60,6 +74,8 @@ class Encoder:
             if values is not None:
                 _fill(out[:, at : at + width], feature.role, values, codes)
             at += width
+        for place, terms in enumerate(self._sums, at):
+            out[:, place] = sum(sign * out[:, column] for column, sign in terms)
         out[~np.isfinite(out)] = np.nan
         np.clip(out, -_LARGEST, _LARGEST, out=out)
         return out.astype(np.float32)

@@ -35,6 +35,7 @@ class Dataset:
     classes: list[str] | None
     columns: list[Column]
     rows: dict[str, int] = field(default_factory=dict)
+    split: dict[str, Any] = field(default_factory=dict)  # how rows came to their sides
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "Dataset":
@@ -54,6 +55,7 @@ class Dataset:
             classes=document.get("classes") if document["task"] == "classification" else None,
             columns=columns,
             rows=dict(document.get("rows") or {}),
+            split=dict(document.get("split") or {}),
         )
 
     @property
