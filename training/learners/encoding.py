@@ -84,11 +84,11 @@ class Encoder:
 def _fill(out: Floats, role: str, values: Any, codes: dict[str, float]) -> None:
     """Write a column's values into its place of the matrix."""
     if role == "date":
-        out[:] = _date_parts(_dates(values))
+        out[:] = _date_parts(dates(values))
     elif role == "category":
         out[:, 0] = _codes(values, codes)
     else:
-        out[:, 0] = _numbers(values)
+        out[:, 0] = numbers(values)
 
 
 def _categories(values: Iterable[Any], min_rows: int, max_categories: int) -> list[str]:
@@ -107,11 +107,12 @@ def _codes(values: Iterable[Any], codes: dict[str, float]) -> list[float]:
         return [get(value, missing) if isinstance(value, str) else missing for value in values]
 
 
-def _numbers(values: Any) -> Floats:
+def numbers(values: Any) -> Floats:
+    """Return values as numbers, NaN where there is none."""
     try:
-        numbers = np.array(values, dtype=np.float64)
-        if numbers.ndim == 1:
-            return numbers
+        found = np.array(values, dtype=np.float64)
+        if found.ndim == 1:
+            return found
     except (TypeError, ValueError, OverflowError):
         pass
     return np.array([_number(value) for value in values], dtype=np.float64)
@@ -124,7 +125,8 @@ def _number(value: Any) -> float:
         return float("nan")
 
 
-def _dates(values: Any) -> npt.NDArray[np.datetime64]:
+def dates(values: Any) -> npt.NDArray[np.datetime64]:
+    """Return values as moments to the second, NaT where there is none."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         return values.astype(_SECOND)
     return np.array([_date(value) for value in values], dtype=_SECOND)

@@ -10,6 +10,9 @@ Value = int | float | bool | str
 Known = Mapping[str, "Number | Choice | Text"]
 
 
+ANY = "*"
+
+
 @dataclass(frozen=True)
 class Number:
     """A number hyperparameter: its default, whether it is whole, and the range allowed (ends included)."""
@@ -58,6 +61,9 @@ class Text:
         return text.strip()
 
 
+_ANYTHING = Text("", "anything")
+
+
 def flag(default: bool) -> Choice:
     """Return a yes-or-no hyperparameter."""
     return Choice(default, (True, False))
@@ -66,17 +72,17 @@ def flag(default: bool) -> Choice:
 def parse(
     given: Mapping[str, str], known: Known, aliases: Mapping[str, str] | None = None
 ) -> dict[str, Value]:
-    """Return every known hyperparameter, given or default; raise BadData listing all faults."""
+    """Return every known hyperparameter, given or default; raise BadData listing all faults. `ANY` knows every name."""
     names = {alias: name for alias, name in (aliases or {}).items() if alias in given}
-    values: dict[str, Value] = {name: spec.default for name, spec in known.items()}
+    values: dict[str, Value] = {name: spec.default for name, spec in known.items() if name != ANY}
     faults = []
     for name, text in given.items():
         target = names.get(name, name)
-        if target not in known:
+        if target not in known and ANY not in known:
             faults.append(f"{name} is not known (known: {', '.join(sorted(known))})")
             continue
         try:
-            values[target] = known[target].read(text)
+            values[target] = known.get(target, known.get(ANY, _ANYTHING)).read(text)
         except ValueError as error:
             faults.append(f"{name} is {text!r}, and must be {error}")
     if faults:
