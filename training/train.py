@@ -60,7 +60,11 @@ def train(container: Container, given: Mapping[str, str]) -> None:
         start, origin = warm_start.start(
             container.channel("model"), learner, problem, own, Path(scratch), _say
         )
-    model = learner.fit(problem, own, _say, container.cores, **({"start": start} if start else {}))
+    more = {
+        **({"start": start} if start else {}),
+        **(learner.needs(container) if hasattr(learner, "needs") else {}),
+    }
+    model = learner.fit(problem, own, _say, container.cores, **more)
     metrics = _measure(model, problem)
     model = learner.finish(model, problem, own, _say, container.cores)
     about = _about(problem.dataset, given, name, own, metrics, learner) | {"started_from": origin}

@@ -13,6 +13,7 @@ LEARNERS = {
     "curve": "learners.curve",
     "gradient_boosting": "learners.gradient_boosting",
     "text_forest": "learners.text_forest",
+    "script": "learners.script",
     "text_cnn": "learners.text_cnn",
     "text_linear": "learners.text_linear",
     "text_sequence": "learners.text_sequence",

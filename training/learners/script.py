@@ -50,10 +50,15 @@ class Model:
         """Return (rows, classes) probabilities, or (rows,) values for regression; raise BadData on other answers."""
         names = [feature.name for feature in self.features]
         parts = [columns[name] if name in columns else [None] * rows for name in names]
-        records = [{name: plain(value) for name, value in zip(names, row, strict=True)} for row in zip(*parts)]
+        records = [
+            {name: plain(value) for name, value in zip(names, row, strict=True)}
+            for row in zip(*parts, strict=True)
+        ]
         answers = self._answers(records) if rows else []
         if len(answers) != rows:
-            raise BadData(f"{INFERENCE} gave {len(answers)} answers to {rows} records: give one each, in their order.")
+            raise BadData(
+                f"{INFERENCE} gave {len(answers)} answers to {rows} records: give one each, in their order."
+            )
         if self._classes is None:
             return np.array([_value(answer) for answer in answers], dtype=np.float64)
         shares = [_probabilities(answer, self._classes) for answer in answers]
@@ -61,10 +66,8 @@ class Model:
 
     def _answers(self, records: list[dict[str, Any]]) -> list[Any]:
         use = self._functions
-        if hasattr(use, "input_fn"):
-            data = use.input_fn(json.dumps({"instances": records}), JSON)
-        else:
-            data = records
+        body = json.dumps({"instances": records})
+        data = use.input_fn(body, JSON) if hasattr(use, "input_fn") else records
         answer = use.predict_fn(data, self._model)
         if hasattr(use, "output_fn"):
             answer = use.output_fn(answer, JSON)
@@ -156,7 +159,9 @@ def plain(value: Any) -> Any:
 
 def _unpack(source: Path | None, code: Path) -> None:
     if source is None:
-        raise BadData("script needs its code: name the archive's key below drop/<project>/ as learner.source.")
+        raise BadData(
+            "script needs its code: name the archive's key below drop/<project>/ as learner.source."
+        )
     archives = sorted(path for path in source.rglob("*") if path.is_file())
     if not archives:
         raise BadData("learner.source names no archive that is there: upload it below drop/<project>/ first.")
@@ -168,7 +173,9 @@ def _unpack(source: Path | None, code: Path) -> None:
     lacking = [name for name in (TRAIN, INFERENCE) if not (code / name).is_file()]
     if lacking:
         found = ", ".join(sorted(path.name for path in code.iterdir())[:10]) or "nothing"
-        raise BadData(f"{archives[0].name} has no {' and no '.join(lacking)} at its top, but {found}: pack it from there.")
+        raise BadData(
+            f"{archives[0].name} has no {' and no '.join(lacking)} at its top, but {found}: pack it from there."
+        )
 
 
 def _run(command: Sequence[str], place: Path, environment: Mapping[str, str]) -> None:
@@ -179,7 +186,9 @@ def _run(command: Sequence[str], place: Path, environment: Mapping[str, str]) ->
             print(line, end="", file=sys.stderr, flush=True)
             last.append(line.strip())
     if process.returncode:
-        raise BadData(f"{TRAIN} ended with status {process.returncode}: {' | '.join(filter(None, last))[-800:]}")
+        raise BadData(
+            f"{TRAIN} ended with status {process.returncode}: {' | '.join(filter(None, last))[-800:]}"
+        )
 
 
 def _loaded(directory: Path) -> tuple[ModuleType, Any]:
@@ -198,7 +207,9 @@ def _loaded(directory: Path) -> tuple[ModuleType, Any]:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         if lacking := [name for name in ("model_fn", "predict_fn") if not hasattr(module, name)]:
-            raise BadData(f"{INFERENCE} has no {' and no '.join(lacking)}: SageMaker's contract asks for them.")
+            raise BadData(
+                f"{INFERENCE} has no {' and no '.join(lacking)}: SageMaker's contract asks for them."
+            )
         return module, module.model_fn(str(directory))
     except BadData:
         raise
@@ -216,7 +227,9 @@ def _value(answer: Any) -> float:
     try:
         return float(answer["prediction"] if isinstance(answer, Mapping) else answer)
     except (TypeError, ValueError, KeyError):
-        raise BadData(f'{INFERENCE} answers {answer!r:.80}: give a number or {{"prediction": number}}.') from None
+        raise BadData(
+            f'{INFERENCE} answers {answer!r:.80}: give a number or {{"prediction": number}}.'
+        ) from None
 
 
 def _probabilities(answer: Any, classes: Sequence[str]) -> list[float]:
