@@ -1,4 +1,4 @@
-"""Data files as `penstock init` describes them, split as the baselines are: ours and the plain model on the same rows."""
+"""Data files as `penstock init` describes them, split as the baselines are: ours and a plain model on the same rows."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _problem(container: Container) -> Any:
     validation = (
         tables.read(validation_dir) if validation_dir and any(validation_dir.rglob("*.parquet")) else None
     )
-    return problem.problem(dataset, tables.read(train_dir), validation)
+    return problem.problem(dataset, tables.read(train_dir), validation, _say)
 
 
 def _measure(model: Any, problem: Any) -> dict[str, float]:
