@@ -147,8 +147,10 @@ def _fitted(
     y = np.concatenate([part.target for part in parts])
     there = np.isfinite(x)
     if not there.all():
-        say(f"warning: {int((~there).sum())} rows without {column.name} left out")
-    x, y = x[there], y[there]
+        raise BadData(
+            f"curve cannot use {int((~there).sum())} rows without a finite {column.name}: make the column required "
+            "in the project's columns, so that Prepare puts such rows into quarantine."
+        )
     if len(np.unique(x)) < 3:
         raise BadData(
             f"A curve needs three different values of {column.name}, and there are {len(np.unique(x))}."

@@ -1,0 +1,40 @@
+"""Renders docs/results.md from the figures in bench/results: published, ours on the same rows, ours leak-free."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ("learners_tabular.json", "learners_text.json")
+HEAD = """# Results
+
+Every figure the workshops published and every baseline of the data files, beside ours: under the published protocol,
+and leak-free, which is what the gate uses. Written by `python bench/results.py` from `bench/results/`, not by hand.
+
+| figure | what | protocol | published | ours | leak-free | seconds | command |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def page(rows: list[dict[str, Any]]) -> str:
+    """Return the page of these rows."""
+    return HEAD + "".join(line(row) for row in rows)
+
+
+def line(row: dict[str, Any]) -> str:
+    """Return one row of the table."""
+    keys = ("figure", "what", "protocol", "published", "ours", "leak_free")
+    cells = [str(row[key]).replace("|", "/") for key in keys]
+    return f"| {' | '.join(cells)} | {row['seconds']:.1f} | `{row['command']}` |\n"
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """Return what the benchmarks left, in the order of SOURCES."""
+    found = [folder / name for name in SOURCES if (folder / name).is_file()]
+    return [row for path in found for row in json.loads(path.read_text(encoding="utf-8"))]
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "results.md").write_text(page(rows(ROOT / "bench" / "results")), encoding="utf-8")
