@@ -101,7 +101,8 @@ def test_every_decision_is_listed() -> None:
 @pytest.mark.parametrize("learner", ["gradient_boosting", "curve"])
 def test_every_hyperparameter_is_told_with_its_default_and_range(learner: str, root: Path) -> None:
     """docs/learners.md, in its learner's section, as the module has it."""
-    code = "import json, learners\n" + (
+    code = (
+        "import json, learners\n"
         f"known = learners.get({learner!r}).HYPERPARAMETERS\n"
         "print(json.dumps({name: [str(one.default) if not isinstance(one.default, (int, float)) or "
         "isinstance(one.default, bool) else f'{one.default:g}', f'{one.low:g} to {one.high:g}' "
