@@ -45,7 +45,7 @@ base = sys.argv[1]
 parts = [pd.read_parquet(f"{base}/input/data/{name}") for name in ("train", "validation")]
 words = TfidfVectorizer(ngram_range=(1, 2), min_df=3, max_features=50_000, sublinear_tf=True)
 made = [words.fit_transform(parts[0]["line"]), words.transform(parts[1]["line"])]
-model = RandomForestClassifier(100, min_samples_leaf=2, class_weight="balanced_subsample", random_state=42, n_jobs=1)
+model = RandomForestClassifier(30, min_samples_leaf=2, class_weight="balanced_subsample", random_state=42, n_jobs=1)
 model.fit(made[0], parts[0]["answer"])
 for part, rows in zip(made, parts):
     scores, truth = model.predict_proba(part)[:, 1], rows["answer"] == "b"
@@ -58,7 +58,7 @@ CASES = {
         BOOSTING,
         ["--num_round", "150", "--early_stopping_rounds", "0", "--refit", "false"],
     ),
-    "text_forest": (FOREST, ["--n_estimators", "100", "--refit", "false"]),
+    "text_forest": (FOREST, ["--n_estimators", "30", "--refit", "false"]),
 }
 
 
@@ -70,7 +70,7 @@ def data(learner: str) -> tuple[pd.DataFrame, str]:
         made["answer"] = np.where(made["n0"] * made["n1"] + source.normal(size=len(made)) > 0, "a", "b")
         return made, "number"
     words = np.array([f"word{number}" for number in range(3000)])
-    lines = [" ".join(words[(source.pareto(1.0, 15) * 20).astype(int) % 3000]) for _ in range(6000)]
+    lines = [" ".join(words[(source.pareto(1.0, 15) * 20).astype(int) % 3000]) for _ in range(2500)]
     answers = np.where([("word7 " in line) ^ (source.random() < 0.1) for line in lines], "a", "b")
     return pd.DataFrame({"line": lines, "answer": answers}), "text"
 

@@ -31,9 +31,13 @@ def line(row: dict[str, Any]) -> str:
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
-    """Return what the benchmarks left, in the order of SOURCES."""
-    found = [folder / name for name in SOURCES if (folder / name).is_file()]
-    return [row for path in found for row in json.loads(path.read_text(encoding="utf-8"))]
+    """Return what the benchmarks left, in the order of SOURCES: each a list of rows, or such lists by part."""
+    found: list[dict[str, Any]] = []
+    for path in (folder / name for name in SOURCES):
+        if path.is_file():
+            left = json.loads(path.read_text(encoding="utf-8"))
+            found += [row for part in left.values() for row in part] if isinstance(left, dict) else left
+    return found
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ Writes bench/results/learners_tabular.json, which bench/results.py renders into 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -209,19 +211,26 @@ def _grouped(made: tabular.Table) -> str:
     return f"by {made.document['split']['group']}: accuracy {tabular.judged(answers, scores)['accuracy']:.4f}"
 
 
-def main(
-    path: Path = RESULTS, parts: Sequence[Callable[[], list[Result]]] = (big_mac, games, fraud, files)
-) -> None:
-    """Compute all of it and write it; each part is told as it is done."""
-    rows: list[Result] = []
-    for part in parts:
-        made = part()
-        rows += made
+PARTS: dict[str, Callable[[], list[Result]]] = {
+    "big_mac": big_mac,
+    "games": games,
+    "fraud": fraud,
+    **{" ".join(filter(None, one[:2])): partial(files, [one]) for one in FILES},
+}
+
+
+def main(chosen: Sequence[str], path: Path = RESULTS) -> None:
+    """Compute the parts named, or all, and write them; what was computed before of the others stays."""
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() and chosen else {}
+    for name in chosen or PARTS:
+        made = PARTS[name]()
+        kept[name] = [asdict(row) for row in made]
         for row in made:
             print(f"{row.figure} {row.what}: {row.ours}; {row.leak_free}", flush=True)
-    path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+        ordered = {part: kept[part] for part in PARTS if part in kept}
+        path.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
 
 gradient_boosting.engine()
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -118,7 +118,7 @@ def test_a_file_without_names_is_described_by_its_looks() -> None:
     found = types(guess)
     assert guess.document["sources"] == {"data": {"path": "**", "header": False}}
     assert (guess.target.column, guess.document["task"]) == ("column_5", "classification")
-    assert (found["column_1"], found["column_2"], found["column_6"]) == ("id", "text", "group")
+    assert (found["column_2"], found["column_3"], found["column_6"]) == ("text", "id", "group")
     assert guess.document["split"]["group"] == "column_6"
     assert yaml.safe_load(render(guess)) == guess.document
 
