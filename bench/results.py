@@ -26,8 +26,17 @@ def page(rows: list[dict[str, Any]]) -> str:
 def line(row: dict[str, Any]) -> str:
     """Return one row of the table."""
     keys = ("figure", "what", "protocol", "published", "ours", "leak_free")
-    cells = [str(row[key]).replace("|", "/") for key in keys]
-    return f"| {' | '.join(cells)} | {row['seconds']:.1f} | `{row['command']}` |\n"
+    cells = [said(row[key]).replace("|", "/") for key in keys]
+    return f"| {' | '.join(cells)} | {said(row['seconds'])} | `{row['command']}` |\n"
+
+
+def said(value: Any) -> str:
+    """Return a figure, several by name, or words, as a cell of the table; nothing is a dash."""
+    if value is None:
+        return "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {said(one)}" for name, one in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:

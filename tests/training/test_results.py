@@ -79,9 +79,12 @@ def test_costs_are_counted_by_outcome() -> None:
 
 
 def test_the_page_tells_every_row(tmp_path: Path) -> None:
-    row = {"figure": "H1", "what": "a|b", "protocol": "p", "published": "1", "ours": "2", "leak_free": "3",
+    row = {"figure": "H1", "what": "a|b", "protocol": "p", "published": "1", "ours": "2",
+           "leak_free": {"accuracy": 0.5, "rows": None},
            "seconds": 1.25, "command": "python x.py"}  # fmt: skip
-    assert results.page([row]).endswith("| H1 | a/b | p | 1 | 2 | 3 | 1.2 | `python x.py` |\n")
+    assert results.page([row]).endswith(
+        "| H1 | a/b | p | 1 | 2 | accuracy 0.5, rows - | 1.25 | `python x.py` |\n"
+    )
 
 
 def test_the_page_is_what_the_figures_say() -> None:

@@ -158,7 +158,10 @@ def test_says_why_data_cannot_be_learnt_from(tmp_path: Path, spoil: Any, words: 
         ),
         (
             ["--learner", "oracle"],
-            ["no learner 'oracle'", "gradient_boosting, script, text_cnn, text_forest, text_linear, text_sequence"],
+            [
+                "no learner 'oracle'",
+                "gradient_boosting, script, text_cnn, text_forest, text_linear, text_sequence",
+            ],
         ),
         (["--learner", "text_forest"], ["needs a text column"]),
     ],

@@ -105,14 +105,17 @@ def load(directory: Path, threads: int = 1) -> Model:
     """Return the model `save` wrote. One thread is quickest for a few rows; the server runs requests side by side."""
     document = json.loads((directory / PREPROCESSING).read_text(encoding="utf-8"))
     made = [
-        Derived(name, tuple((column, sign) for column, sign in terms)) for name, terms in document["derived"]
+        Derived(name, tuple((column, sign) for column, sign in terms))
+        for name, terms in document.get("derived", [])
     ]
     encoder = Encoder([Feature(**f) for f in document["features"]], made)
-    return Model(_read(directory / MODEL, threads), encoder, document["classes"], document["log"])
+    return Model(_read(directory / MODEL, threads), encoder, document["classes"], document.get("log", False))
 
 
 def resume(directory: Path) -> Model:
     """Return the model `save` wrote, ready to be the `start` of `fit`."""
+    if not (directory / START).is_file():
+        raise BadData(f"it has no {START}: it was made before a model could be gone on from.")
     model = load(directory)
     model._watched = _read(directory / START, 1)
     return model
