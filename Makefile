@@ -8,7 +8,7 @@ TESTS := -m pytest -n auto --maxprocesses 4 --dist loadfile
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-interop gate up down load bench
+.PHONY: help demo test test-all test-interop gate up down load bench results
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -49,6 +49,10 @@ bench: $(VENV)/installed ## Measure, and write bench/results/; with the demo's t
 	@test ! -f .penstock/timeline.json || { echo "Timeline of the first demo, in seconds:"; tee bench/results/timeline.json < .penstock/timeline.json; }
 	$(RUN) bench/sagemaker.py
 	$(RUN) bench/pipeline.py
+
+results: $(VENV)/installed ## Measure the learners on the real data, and write docs/results.md
+	$(RUN) bench/results_tabular.py
+	$(RUN) bench/results.py
 
 # The virtualenv, renewed when a pin changes; Chalice takes no pip from 26.3 on. The Lambda package's wheels are kept
 # too, so that deploying works offline.

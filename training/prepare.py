@@ -178,7 +178,7 @@ class Prepare:
         keys = [source.drop.key for source in self.sources if not source.refusal]
         document = results.dataset(self.spec, self.args.version, self.args.run, columns, self.counted, keys)
         if self.cuts:
-            document["split"] = {"method": "time", "by": self.spec.split.by, "cuts": self.cuts}
+            document["split"] |= {"by": self.spec.split.by, "cuts": self.cuts}
         store.write_json(self.s3, f"{self.dataset_uri}dataset.json", document)
         if self.args.database:
             from data import catalog  # noqa: PLC0415  # only when there is a catalog

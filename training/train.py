@@ -1,5 +1,7 @@
 """Trains a model in SageMaker script mode: channels train, validation and dataset → model directory.
 
+A channel `model` holds an earlier model.tar.gz to go on from, where the learner and the data allow it.
+
 Started as `python train.py --learner gradient_boosting --max_depth 6 …`. Exit 1 and the failure file say what is wrong
 with the data or the settings. Metrics are printed one a line, `validation:auc=0.93`, for MetricDefinitions.
 """
@@ -7,6 +9,7 @@ with the data or the settings. Metrics are printed one a line, `validation:auc=0
 import importlib.metadata
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
 def train(container: Container, given: Mapping[str, str]) -> None:
     """Fit the learner the hyperparameters name and write the model directory; raise BadData."""
     import learners  # noqa: PLC0415
-    from learners import artifact, gradient_boosting  # noqa: PLC0415
+    from learners import artifact, gradient_boosting, warm_start  # noqa: PLC0415
 
     started = time.perf_counter()
     name = given.get("learner", DEFAULT_LEARNER)
@@ -53,10 +56,18 @@ def train(container: Container, given: Mapping[str, str]) -> None:
         f"{name} on {len(problem.train)} rows of {problem.dataset.project} version {problem.dataset.version}",
         flush=True,
     )
-    model = learner.fit(problem, own, _say, container.cores)
+    with tempfile.TemporaryDirectory() as scratch:
+        start, origin = warm_start.start(
+            container.channel("model"), learner, problem, own, Path(scratch), _say
+        )
+    more = {
+        **({"start": start} if start else {}),
+        **(learner.needs(container) if hasattr(learner, "needs") else {}),
+    }
+    model = learner.fit(problem, own, _say, container.cores, **more)
     metrics = _measure(model, problem)
     model = learner.finish(model, problem, own, _say, container.cores)
-    about = _about(problem.dataset, given, name, own, metrics, learner)
+    about = _about(problem.dataset, given, name, own, metrics, learner) | {"started_from": origin}
     artifact.write(container.model_dir, model, about, HERE)
     print(f"trained in {time.perf_counter() - started:.2f} s", flush=True)
 
@@ -74,7 +85,7 @@ def _problem(container: Container) -> Any:
     validation = (
         tables.read(validation_dir) if validation_dir and any(validation_dir.rglob("*.parquet")) else None
     )
-    return problem.problem(dataset, tables.read(train_dir), validation)
+    return problem.problem(dataset, tables.read(train_dir), validation, _say)
 
 
 def _measure(model: Any, problem: Any) -> dict[str, float]:
@@ -109,7 +120,12 @@ def _about(
         "target": dataset.target,
         "project": given.get("project", dataset.project),
         "run": given.get("run", ""),
-        "dataset": {"project": dataset.project, "version": dataset.version, "rows": dataset.rows},
+        "dataset": {
+            "project": dataset.project,
+            "version": dataset.version,
+            "rows": dataset.rows,
+            "split": dataset.split,
+        },
         "hyperparameters": hyperparameters.parse(own, learner.HYPERPARAMETERS, learner.ALIASES),
         "metrics": dict(metrics),
         "versions": {"python": platform.python_version(), **_versions()},

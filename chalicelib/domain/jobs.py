@@ -11,7 +11,9 @@ from chalicelib.domain.places import Names, Place
 from chalicelib.domain.project import LOWER_IS_BETTER, METRICS
 
 IMAGES = {
+    "curve": "sklearn",
     "gradient_boosting": "xgboost",
+    "script": "sklearn",
     "text_cnn": "sklearn",
     "text_forest": "sklearn",
     "text_linear": "sklearn",
@@ -169,6 +171,9 @@ def definition(names: Names, spec: Mapping[str, Any], fit: Fit) -> dict[str, Any
     channels = ["train", "validation"] if spec["split"]["validation"] else ["train"]
     data = [_channel(name, f"{names.dataset}{name}/", "application/x-parquet") for name in channels]
     data.append(_channel("dataset", f"{names.dataset}dataset.json", "application/json"))
+    if fit.learner == "script":
+        archive = f"{names.root}/drop/{names.project}/{spec['learner']['source']}"
+        data.append(_channel("source", archive, "application/gzip"))
     if fit.model:
         data.append(_channel(_MODEL, fit.model, "application/x-tar"))
     return {

@@ -101,7 +101,7 @@ def complete(spec: Spec) -> dict[str, Any]:
 
 def faults(spec: Spec, *, name: str) -> list[Fault]:
     """Everything a schema cannot say that is wrong with a spec of the right shape; empty when it is sound."""
-    rules = (_columns, _sources, _versions, _split, _leaks, _learner, judging.faults)
+    rules = (_columns, _sources, _versions, _split, _leaks, _learner, _code, judging.faults)
     found = [*_name(spec, name), *(fault for rule in rules for fault in rule(spec))]
     return [Fault(where, problem) for where, problem in found]
 
@@ -247,6 +247,20 @@ def _by_time(spec: Spec, split: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     cuts = split.get("cuts") or {}
     if "validation" in cuts and cuts["validation"].replace("T", " ") > cuts["test"].replace("T", " "):
         yield "split.cuts", "the test starts before the validation; the newest rows are the test"
+
+
+def _code(spec: Spec) -> Iterator[tuple[str, str]]:
+    learner = spec.get("learner", {})
+    if learner.get("name") == "script" and "source" not in learner:
+        yield "learner.source", "script runs your own code: name its archive, like code/sourcedir.tar.gz"
+    if learner.get("name") == "curve" and spec["task"] != "regression":
+        yield "learner.name", "curve answers with a number; use gradient_boosting for a classification"
+    if "source" not in learner:
+        return
+    if learner.get("name") != "script":
+        yield "learner.source", "is the code of learner script; leave it out"
+    elif "sources" not in spec:
+        yield "learner.source", "would be taken for data: name the data's own path in sources, like data/**"
 
 
 def _learner(spec: Spec) -> Iterator[tuple[str, str]]:

@@ -19,10 +19,13 @@ from penstock.client.view import upload_bar
     type=click.Path(dir_okay=False, path_type=Path),
     help="The spec  [default: project.yaml beside FILE or here]",
 )
+@click.option("--folder", default="", help="Below drop/<project>/, where the spec's sources say: data, code.")
 @click.option("--watch", is_flag=True, help="Follow the run that takes it.")
 @everywhere
 @pass_session
-def drop(session: Session, file: Path, project: str | None, spec: Path | None, watch: bool) -> None:
+def drop(
+    session: Session, file: Path, project: str | None, spec: Path | None, folder: str, watch: bool
+) -> None:
     """Upload FILE to s3://…/drop/<project>/: clean data, a model and an endpoint follow by themselves."""
     found = uploads.find_spec(file, spec)
     document = uploads.read_spec(found) if found else None
@@ -36,7 +39,7 @@ def drop(session: Session, file: Path, project: str | None, spec: Path | None, w
         uploads.define(runs.api, document)
         session.say(f"Project {name} as in {found}.")
     with upload_bar(session.console, file) as moved:
-        dropped = uploads.send(runs.deployed.bucket, name, file, runs.api, moved)
+        dropped = uploads.send(runs.deployed.bucket, name, file, runs.api, moved, folder)
     session.say(dropped.uri)
     told = {"project": name, "uri": dropped.uri, "run": None}
     if watch:

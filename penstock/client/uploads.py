@@ -86,12 +86,17 @@ def project_of(spec: dict[str, Any] | None, asked: str | None, file: Path) -> st
 
 
 def send(
-    bucket: str, project: str, file: Path, api: Api, moved: Callable[[int], None] = lambda _: None
+    bucket: str,
+    project: str,
+    file: Path,
+    api: Api,
+    moved: Callable[[int], None] = lambda _: None,
+    folder: str = "",
 ) -> Dropped:
-    """Upload `file` to drop/<project>/<its name>; `moved` is told of bytes as they go."""
+    """Upload `file` to drop/<project>/<folder>/<its name>; `moved` is told of bytes as they go."""
     if not file.is_file():
         raise PenstockError(str(file), "there is no such file", "Give the path of a file.")
-    key = f"drop/{project}/{file.name}"
+    key = "/".join(part for part in ("drop", project, folder.strip("/"), file.name) if part)
     known = len(api.objects(project, key))
     boto3.client("s3").upload_file(str(file), bucket, key, Callback=moved)
     return Dropped(project, f"s3://{bucket}/{key}", key, known)

@@ -6,6 +6,7 @@ A model trained on them scores wonderfully and answers nothing, since they are n
 import numpy
 import pandas
 
+from penstock.infer import relations
 from penstock.infer.facts import Facts
 
 EXACT = 0.9995  # share of the target's variance the columns must explain between them
@@ -19,7 +20,7 @@ def find(columns: dict[str, Facts], target: str, task: str) -> dict[str, str]:
     """Name → why, for each column that nearly equals `target`, adds or multiplies up to it, or stands for it."""
     others = {name: facts for name, facts in columns.items() if name != target and facts.distinct > 1}
     if columns[target].is_number and (task == "regression" or columns[target].distinct > 2):
-        leaks = _parts(others, columns[target])
+        leaks = relations.within_groups(others, columns[target]) | _parts(others, columns[target])
     else:
         leaks = {}
     if task == "classification" and columns[target].distinct <= MOST_PARTS * 10:

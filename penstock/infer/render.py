@@ -18,6 +18,11 @@ def render(guess: Guess) -> str:
         f"project: {_scalar(document['project'])}",
         f"task: {document['task']}",
         *([f"min_rows: {document['min_rows']}"] if "min_rows" in document else []),
+        *(
+            [f"sources: {_flow(document['sources'])}  # the file does not name its columns"]
+            if "sources" in document
+            else []
+        ),
         "",
         "columns:",
         *_columns(guess),

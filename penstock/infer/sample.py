@@ -21,6 +21,7 @@ class Sample:
     file: Path
     frame: pandas.DataFrame
     total_rows: int
+    headless: bool = False
 
     @property
     def rows(self) -> int:
@@ -52,7 +53,7 @@ def read(file: Path, limit: int = SAMPLE_ROWS) -> Sample:
         raise _unreadable(file, str(error).splitlines()[0]) from error
     finally:
         connection.close()
-    return Sample(file, _cleaned(file, frame), total)
+    return Sample(file, _cleaned(file, frame), total, "header=false" in source)
 
 
 def column_names(file: Path) -> list[str]:
@@ -77,9 +78,16 @@ def _source(file: Path) -> str:
         return f"read_parquet({path})"
     if suffix in {"json", "jsonl", "ndjson"}:
         return f"read_json_auto({path})"
-    delimiter = _quoted(_delimiter(file))
+    delimiter, width = _delimiter(file)
+    # A file without names is as a machine wrote it: its quotes are part of the text.
+    names = ", ".join(f"'column_{number}': 'VARCHAR'" for number in range(1, width + 1))
+    head = (
+        f"header=false, quote='', escape='', columns={{{names}}}"
+        if width
+        else "header=true, quote='\"', escape='\"'"
+    )
     return (
-        f"read_csv({path}, all_varchar=true, header=true, delim={delimiter}, quote='\"', escape='\"', "
+        f"read_csv({path}, all_varchar=true, {head}, delim={_quoted(delimiter)}, "
         "strict_mode=false, null_padding=true, ignore_errors=true)"
     )
 
@@ -88,21 +96,16 @@ def _quoted(text: str) -> str:
     return _SQL_QUOTE + text.replace(_SQL_QUOTE, _SQL_QUOTE * 2) + _SQL_QUOTE
 
 
-def _delimiter(file: Path) -> str:
-    """The separator that cuts the header into the most columns; also refuses what is plainly no table."""
+def _delimiter(file: Path) -> tuple[str, int]:
+    """The separator that cuts the first line into the most columns, and their number if it is a row already, else 0."""
     header = _header(file)
     counts = {mark: _outside_quotes(header).count(mark) for mark in DELIMITERS}
     best = max(DELIMITERS, key=lambda mark: counts[mark])
     if not counts[best]:
         raise _unreadable(file, "its first line has one column only")
     names = [name.strip().strip('"') for name in header.split(best)]
-    if sum(_is_data(name) for name in names) >= 2:
-        raise PenstockError(
-            str(file),
-            f"its first line looks like data ({', '.join(names[:3])[:80]} …), not like column names",
-            "Add a first line that names the columns.",
-        )
-    return best
+    headless = sum(_is_data(name) for name in names) >= 2
+    return best, len(names) if headless else 0
 
 
 def _header(file: Path) -> str:

@@ -12,6 +12,7 @@ from penstock.infer import target as targets
 NAME = re.compile(r"[a-z](?!.*--)[a-z0-9-]{0,22}[a-z0-9]")
 SMALL = 100
 FEW = 40
+MANY_TIMES = 20  # the largest hundredth of the answers against the middle one
 _FEATURES = frozenset({"number", "category", "date"})
 
 
@@ -34,18 +35,32 @@ def infer(file: Path, project: str | None = None, target: str | None = None) -> 
     chosen = targets.choose(columns, target)
     decided = _decide(columns, chosen)
     learner, why = _learner(file, columns, decided, chosen)
+    metric, settings = _goal(columns[chosen.column], chosen, learner)
+    why += "; its target spreads over decades, so it learns the logarithm" if settings else ""
     document: dict[str, Any] = {
         "project": _name(project, file),
         "task": chosen.task,
+        **({"sources": {"data": {"path": "**", "header": False}}} if table.headless else {}),
         "columns": {name: _column(role, chosen.above) for name, role in decided.items()},
         "split": {"method": "hash", "seed": 42} | _shares(table.total_rows) | _group(decided),
-        "learner": {"name": learner},
-        "gate": {"metric": "macro_f1" if chosen.task == "classification" else "rmse", "beat_baseline": True},
+        "learner": {"name": learner} | settings,
+        "gate": {"metric": metric, "beat_baseline": True},
         "release": {"mode": "realtime", "approval": "automatic"},
     }
     if table.total_rows < FEW:
         document["min_rows"] = max(5, table.total_rows // 2)
     return Guess(document, decided, chosen, why, table, _notes(table, columns, chosen))
+
+
+def _goal(answer: facts.Facts, chosen: targets.Target, learner: str) -> tuple[str, dict[str, Any]]:
+    """The gate's metric, and the learner's settings: a few huge answers must not be all that is learnt and judged."""
+    if chosen.task == "classification":
+        return "macro_f1", {}
+    values = answer.numbers.dropna()
+    middle, high = float(values.median()), float(values.quantile(0.99))
+    if learner != "gradient_boosting" or values.min() < 0 or high < MANY_TIMES * middle:
+        return "rmse", {}
+    return "mae", {"hyperparameters": {"target_transform": "log1p"}}
 
 
 def _decide(columns: dict[str, facts.Facts], chosen: targets.Target) -> dict[str, roles.Role]:
@@ -128,6 +143,10 @@ def _name(asked: str | None, file: Path) -> str:
 def _notes(table: sample.Sample, columns: dict[str, facts.Facts], chosen: targets.Target) -> list[str]:
     """What a person should look at before trusting the spec."""
     notes = []
+    if table.headless:
+        notes.append(
+            "The file does not name its columns: column_1 and so on are its columns in order; rename them."
+        )
     if not table.is_everything:
         notes.append(f"Guessed from {table.rows:,} rows drawn evenly from {table.total_rows:,}.")
     if table.total_rows < SMALL:

@@ -22,8 +22,10 @@ SURE = (
 )
 SURE_WORDS = frozenset({"target", "label", "fraud", "churn", "outcome", "sentiment", "survived", "defaulted"})
 LIKELY = ("species", "category", "price", "sales", "revenue", "response", "result")
+NAMELESS = r"column_\d+"  # what columns are called in a file that does not name them
 FEW_CLASSES = 12
 MOST_CLASSES = 200
+_ADDS_UP = 0.05
 _ABOVE = re.compile(r"^(?P<column>.+?)\s*>\s*(?P<limit>[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)$")
 
 
@@ -91,8 +93,24 @@ def _by_name(columns: dict[str, Facts]) -> tuple[str, str]:
     for word in LIKELY:
         if named := [name for name, facts in columns.items() if word in facts.tokens and usable(facts)]:
             return _total(columns, named, word)
+    if all(re.fullmatch(NAMELESS, name) for name in columns):
+        return _by_looks(columns)
     last = list(columns)[-1]
     return last, "it is the last column; name another with --target"
+
+
+def _by_looks(columns: dict[str, Facts]) -> tuple[str, str]:
+    """In a file without column names: the words there are fewest of, else the last number of few values."""
+    classes = [facts for facts in columns.values() if 2 <= facts.distinct <= FEW_CLASSES and usable(facts)]
+    words = [facts for facts in classes if not facts.is_number]
+    if words:
+        fewest = min(words, key=lambda facts: facts.distinct)
+        return (
+            fewest.name,
+            f"the file has no names, and this has {fewest.distinct} words; name another with --target",
+        )
+    last = classes[-1] if classes else list(columns.values())[-1]
+    return last.name, "the file has no names, and this looks most like an answer; name another with --target"
 
 
 def usable(facts: Facts) -> bool:
@@ -101,9 +119,26 @@ def usable(facts: Facts) -> bool:
 
 
 def _total(columns: dict[str, Facts], named: list[str], word: str) -> tuple[str, str]:
-    """Of several such columns the largest on average: the one the others add up to."""
+    """Of several such columns the one the others add up to; if they do not, the one its rows can be compared by."""
     numeric = [name for name in named if columns[name].is_number]
     if len(numeric) < 2:
         return named[-1], f"its name says {word}; name another with --target"
-    largest = max(numeric, key=lambda name: float(columns[name].numbers.mean()))
-    return largest, f"the largest of {len(numeric)} columns that say {word}; name another with --target"
+    means = {name: float(columns[name].numbers.mean()) for name in numeric}
+    largest = max(numeric, key=means.__getitem__)
+    rest = sum(abs(mean) for name, mean in means.items() if name != largest)
+    if abs(means[largest] - rest) <= _ADDS_UP * abs(means[largest]):
+        return largest, f"the largest of {len(numeric)} columns that say {word}; name another with --target"
+    # Prices in many currencies spread over decades; in one currency, or per head, they do not.
+    fullest = min(columns[name].missing_share for name in numeric)
+    whole = [name for name in numeric if columns[name].missing_share <= fullest + _ADDS_UP]
+    narrow = min(whole, key=lambda name: _spread(columns[name]))
+    return (
+        narrow,
+        f"of {len(numeric)} columns that say {word} the one of least spread; name another with --target",
+    )
+
+
+def _spread(facts: Facts) -> float:
+    """The interquartile range over the median: how far apart the values are, whatever their unit."""
+    low, middle, high = (float(facts.numbers.quantile(share)) for share in (0.25, 0.5, 0.75))
+    return (high - low) / abs(middle) if middle else float("inf")

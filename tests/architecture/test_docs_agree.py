@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -94,3 +96,25 @@ def test_every_decision_is_listed() -> None:
     listed = (folder / "0000-how-we-decide.md").read_text(encoding="utf-8")
     for page in folder.glob("[0-9]*.md"):
         assert page.name.startswith("0000") or f"({page.name})" in listed, page.name
+
+
+@pytest.mark.parametrize("learner", ["gradient_boosting", "curve"])
+def test_every_hyperparameter_is_told_with_its_default_and_range(learner: str, root: Path) -> None:
+    """docs/learners.md, in its learner's section, as the module has it."""
+    code = (
+        "import json, learners\n"
+        f"known = learners.get({learner!r}).HYPERPARAMETERS\n"
+        "print(json.dumps({name: [str(one.default) if not isinstance(one.default, (int, float)) or "
+        "isinstance(one.default, bool) else f'{one.default:g}', f'{one.low:g} to {one.high:g}' "
+        "if hasattr(one, 'low') else ''] for name, one in known.items()}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root / "training", capture_output=True, text=True, check=True
+    )
+    page = (root / "docs" / "learners.md").read_text(encoding="utf-8")
+    section = re.split(r"^## ", page.partition(f"\n## {learner}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    for name, (default, allowed) in json.loads(done.stdout).items():
+        row = re.search(rf"^\| `{name}`[^|]*\|([^|]*)\|([^|]*)\|", section, re.MULTILINE)
+        assert row, name
+        assert row[1].strip().lower() == default.lower(), name
+        assert row[2].strip() == allowed or not allowed, name

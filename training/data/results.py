@@ -135,7 +135,18 @@ def dataset(
         "columns": described(spec, columns),
         "rows": counted.rows,
         "source_objects": list(keys),
+        "split": sided(spec),
     }
+
+
+def sided(spec: Spec) -> dict[str, Any]:
+    """How rows came to their sides: two versions of which this is equal have no row that changed its side."""
+    split = spec.split
+    told = {"method": split.method, "test": split.test, "validation": split.validation, "seed": split.seed}
+    if split.method != "hash":
+        return told
+    hashed = sorted(column.name for column in spec.columns if column.role not in {"label", "ignore"})
+    return {**told, "by": [split.group] if split.group else hashed}
 
 
 def described(spec: Spec, columns: Sequence[str]) -> list[dict[str, Any]]:

@@ -106,6 +106,8 @@ def _pack_code(source: Path, target: Path) -> None:
         ignore=shutil.ignore_patterns("__pycache__"),
     )
     shutil.copy(source / "inference.py", target)
-    (target / "requirements.txt").write_text(
-        "# Everything inference.py needs is in the image.\n", encoding="utf-8"
+    own = target / "source/requirements.txt"  # of the learner script: what its images install when they serve
+    asked = (
+        "-r source/requirements.txt" if own.is_file() else "# Everything inference.py needs is in the image."
     )
+    (target / "requirements.txt").write_text(f"{asked}\n", encoding="utf-8")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from learners.derived import Derived
 from learners.problem import Column, Floats, Table
 from learners.schema import Feature
 
@@ -25,8 +26,9 @@ _SECOND = "datetime64[s]"
 class Encoder:
     """Turns columns into a float32 matrix. Made by `fit`, or from the features a manifest lists."""
 
-    def __init__(self, features: Sequence[Feature]) -> None:
+    def __init__(self, features: Sequence[Feature], derived: Sequence[Derived] = ()) -> None:
         self.features = list(features)
+        self.derived = list(derived)  # the last columns of the matrix
         self._codes = [{name: float(n) for n, name in enumerate(f.categories)} for f in self.features]
         self.types: list[str] = []  # XGBoost's: c = category, q = quantity
         self.sources: list[str] = []  # the column each column of the matrix comes from
@@ -34,9 +36,21 @@ class Encoder:
             width = len(DATE_PARTS) if feature.role == "date" else 1
             self.types += ["c" if feature.role == "category" else "q"] * width
             self.sources += [feature.name] * width
+        self._sums = [
+            [(self.sources.index(name), sign) for name, sign in made.terms] for made in self.derived
+        ]
+        self.types += ["q"] * len(self.derived)
+        self.sources += [made.name for made in self.derived]
 
     @classmethod
-    def fit(cls, columns: Sequence[Column], table: Table, min_rows: int, max_categories: int) -> "Encoder":
+    def fit(
+        cls,
+        columns: Sequence[Column],
+        table: Table,
+        min_rows: int,
+        max_categories: int,
+        derived: Sequence[Derived] = (),
+    ) -> "Encoder":
         """Fix the categories: a column of many keeps those with `min_rows` rows, at most `max_categories`.
 
         A rare category is then missing at training as an unseen one is at serving: the trees learn to handle both.
@@ -48,7 +62,7 @@ class Encoder:
                 kept = _categories(table[column.name], min_rows, max_categories)
                 feature = replace(feature, categories=kept)
             features.append(feature)
-        return cls(features)
+        return cls(features, derived)
 
     def matrix(self, columns: Table, rows: int) -> npt.NDArray[np.float32]:
         """Return the (rows, len(types)) matrix; an absent column is all missing."""
@@ -60,6 +74,8 @@ class Encoder:
             if values is not None:
                 _fill(out[:, at : at + width], feature.role, values, codes)
             at += width
+        for place, terms in enumerate(self._sums, at):
+            out[:, place] = sum(sign * out[:, column] for column, sign in terms)
         out[~np.isfinite(out)] = np.nan
         np.clip(out, -_LARGEST, _LARGEST, out=out)
         return out.astype(np.float32)
@@ -68,11 +84,11 @@ class Encoder:
 def _fill(out: Floats, role: str, values: Any, codes: dict[str, float]) -> None:
     """Write a column's values into its place of the matrix."""
     if role == "date":
-        out[:] = _date_parts(_dates(values))
+        out[:] = _date_parts(dates(values))
     elif role == "category":
         out[:, 0] = _codes(values, codes)
     else:
-        out[:, 0] = _numbers(values)
+        out[:, 0] = numbers(values)
 
 
 def _categories(values: Iterable[Any], min_rows: int, max_categories: int) -> list[str]:
@@ -91,11 +107,12 @@ def _codes(values: Iterable[Any], codes: dict[str, float]) -> list[float]:
         return [get(value, missing) if isinstance(value, str) else missing for value in values]
 
 
-def _numbers(values: Any) -> Floats:
+def numbers(values: Any) -> Floats:
+    """Return values as numbers, NaN where there is none."""
     try:
-        numbers = np.array(values, dtype=np.float64)
-        if numbers.ndim == 1:
-            return numbers
+        found = np.array(values, dtype=np.float64)
+        if found.ndim == 1:
+            return found
     except (TypeError, ValueError, OverflowError):
         pass
     return np.array([_number(value) for value in values], dtype=np.float64)
@@ -108,7 +125,8 @@ def _number(value: Any) -> float:
         return float("nan")
 
 
-def _dates(values: Any) -> npt.NDArray[np.datetime64]:
+def dates(values: Any) -> npt.NDArray[np.datetime64]:
+    """Return values as moments to the second, NaT where there is none."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         return values.astype(_SECOND)
     return np.array([_date(value) for value in values], dtype=_SECOND)

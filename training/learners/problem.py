@@ -1,6 +1,6 @@
 """What is to be learnt: the dataset's description and its rows, checked before any learner sees them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ from learners.errors import BadData
 
 Table = Mapping[str, Sequence[Any] | npt.NDArray[Any]]  # column name → values, all of one length
 Floats = npt.NDArray[np.float64]
+FEW_OF_A_CLASS = 1  # training rows up to which a class cannot be learnt
+MANY_COLUMNS = 1000
 FEATURE_ROLES = ("number", "category", "date", "text")
 
 
@@ -35,6 +37,7 @@ class Dataset:
     classes: list[str] | None
     columns: list[Column]
     rows: dict[str, int] = field(default_factory=dict)
+    split: dict[str, Any] = field(default_factory=dict)  # how rows came to their sides
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "Dataset":
@@ -54,6 +57,7 @@ class Dataset:
             classes=document.get("classes") if document["task"] == "classification" else None,
             columns=columns,
             rows=dict(document.get("rows") or {}),
+            split=dict(document.get("split") or {}),
         )
 
     @property
@@ -82,17 +86,72 @@ class Problem:
     validation: Rows | None
 
 
-def problem(dataset: Dataset, train: Table, validation: Table | None) -> Problem:
-    """Return the problem; raise BadData if there is nothing to learn from or to tell apart."""
+def problem(
+    dataset: Dataset, train: Table, validation: Table | None, say: Callable[[str], None] = lambda _: None
+) -> Problem:
+    """Return the problem; raise BadData if there is nothing to learn from or to tell apart.
+
+    What can be learnt from all the same is told by `say`, a line each that begins with `warning:`.
+    """
     rows = rows_of(dataset, train, "train")
     if len(rows) == 0:
         raise BadData(
             "The training split has no rows: upload more labelled rows or lower split.test and split.validation."
         )
     if len(np.unique(rows.target)) < 2:
-        raise BadData(f"Every training row has the same {dataset.target}: upload rows with other values.")
+        only = dataset.classes[rows.target[0]] if dataset.classes else f"{rows.target[0]:g}"
+        raise BadData(
+            f"Every one of the {len(rows)} training rows has the same {dataset.target}, {only}: "
+            "upload rows with other values."
+        )
+    for warning in doubts(dataset, rows):
+        say(f"warning: {warning}")
     checked = rows_of(dataset, validation, "validation") if validation is not None else None
     return Problem(dataset, rows, checked if checked is not None and len(checked) else None)
+
+
+def doubts(dataset: Dataset, rows: Rows) -> Iterator[str]:
+    """Yield what is odd about training rows that can be learnt from all the same."""
+    if dataset.classes is not None:
+        yield from _rare(dataset, rows, dataset.classes)
+        yield from _same_but_for_case(dataset)
+    if len(dataset.features) >= MANY_COLUMNS:
+        yield f"{len(dataset.features)} columns to learn from: give those that say nothing the type ignore"
+    for column in dataset.features:
+        yield from _cells(column, rows)
+
+
+def _rare(dataset: Dataset, rows: Rows, classes: Sequence[str]) -> Iterator[str]:
+    counts = np.bincount(rows.target, minlength=len(classes))
+    for name, count in zip(classes, counts.tolist(), strict=True):
+        if count <= FEW_OF_A_CLASS:
+            told = "no training row: it will never be answered" if not count else f"{count} training row(s)"
+            yield f"class {name!r} of {dataset.target} has {told}; upload more of it"
+
+
+def _cells(column: Column, rows: Rows) -> Iterator[str]:
+    values = rows.columns.get(column.name)
+    if values is None:
+        return
+    if column.role == "number" and isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        if endless := int(np.isinf(values).sum()):
+            yield f"{column.name} is infinite in {endless} training row(s): taken for missing"
+    elif column.role == "text":
+        empty = sum(not (isinstance(value, str) and value.strip()) for value in values)
+        if empty:
+            yield f"{column.name} is empty in {empty} of {len(rows)} training rows"
+
+
+def _same_but_for_case(dataset: Dataset) -> Iterator[str]:
+    spelt: dict[str, list[str]] = {}
+    for name in dataset.classes or ():
+        spelt.setdefault(name.strip().casefold(), []).append(name)
+    for names in spelt.values():
+        if len(names) > 1:
+            yield (
+                f"the classes {names} of {dataset.target} differ by case or spaces only and are learnt as different: "
+                "list the right ones as labels and set ignore_case on the label column"
+            )
 
 
 def rows_of(dataset: Dataset, table: Table, split: str) -> Rows:
@@ -102,6 +161,10 @@ def rows_of(dataset: Dataset, table: Table, split: str) -> Rows:
             f"The {split} split has no column {dataset.target!r}, the target: check the project's columns."
         )
     values = table[dataset.target]
+    if len(values) and all(value is None or value != value for value in values):  # noqa: PLR0124 - NaN equals nothing
+        raise BadData(
+            f"The {split} split has no {dataset.target} at all: every label is missing. Upload rows that have one."
+        )
     if dataset.task == "regression":
         return Rows(table, _numbers(values, dataset.target, split))
     codes = {name: number for number, name in enumerate(dataset.classes or ())}

@@ -112,9 +112,53 @@ def test_news_stories_stay_together() -> None:
     assert guess.document["learner"] == {"name": "text_linear"}
 
 
+def test_a_file_without_names_is_described_by_its_looks() -> None:
+    """The raw news file: tabs, bare quotes, no header; stories stay together, the class is the fewest words."""
+    guess = infer(real("news_uci_raw_5k.tsv"))
+    found = types(guess)
+    assert guess.document["sources"] == {"data": {"path": "**", "header": False}}
+    assert (guess.target.column, guess.document["task"]) == ("column_5", "classification")
+    assert (found["column_2"], found["column_3"], found["column_6"]) == ("text", "id", "group")
+    assert guess.document["split"]["group"] == "column_6"
+    assert yaml.safe_load(render(guess)) == guess.document
+
+
+def test_an_index_against_the_days_own_base_is_a_leak(write: Write) -> None:
+    """A straight line of the answer within each day, another each day; its sibling by name with it."""
+    source = random.Random(5)
+    days = [f"2020-01-{1 + number // 20:02d}" for number in range(400)]
+    base = {day: source.uniform(2, 6) for day in sorted(set(days))}
+    price = [round(base[day] * source.uniform(0.4, 2), 4) for day in days]
+    index = [round(value / base[day] - 1, 6) for value, day in zip(price, days, strict=True)]
+    noisy = [round(value * source.uniform(0.8, 1.2), 4) for value in price]
+    guess = infer(
+        write(day=days, usd_raw=index, usd_adjusted=numbers(400, 1), rate=noisy, price=price), target="price"
+    )
+    assert types(guess) == {
+        "day": "date", "usd_raw": "ignore", "usd_adjusted": "ignore", "rate": "number", "price": "label",
+    }  # fmt: skip
+    assert "within each day it is a straight line of price" in guess.columns["usd_raw"].why
+
+
+def test_a_target_that_spreads_over_decades_is_learnt_as_a_logarithm(write: Write) -> None:
+    """And judged by the mean error, which a few huge answers do not make up alone."""
+    source = random.Random(6)
+    wide = [round(10 ** source.gauss(0, 0.9), 3) for _ in range(300)]
+    document = infer(write(size=numbers(300, 1), target=wide)).document
+    assert document["learner"]["hyperparameters"] == {"target_transform": "log1p"}
+    assert document["gate"]["metric"] == "mae"
+    assert (
+        "hyperparameters"
+        not in infer(write(size=numbers(300, 1), target=numbers(300, 2))).document["learner"]
+    )
+
+
 def test_a_price_that_is_a_quotient() -> None:
-    """dollar_price = local_price / dollar_ex."""
-    found = types(infer(real("big_mac_full_index.csv"), target="dollar_price"))
+    """dollar_price = local_price / dollar_ex: of three prices the comparable one is the answer, by itself."""
+    guess = infer(real("big_mac_full_index.csv"))
+    found = types(guess)
+    assert guess.target.column == "dollar_price"
+    assert {found[name] for name in found if name.endswith(("_raw", "_adjusted"))} == {"ignore"}
     assert found["local_price"] == found["dollar_ex"] == "ignore"
     assert found["date"] == "date"
     assert found["GDP_bigmac"] == "number"
@@ -255,7 +299,6 @@ def test_when_everything_leaks_nothing_is_left_out(write: Write) -> None:
         (b"", "empty"),
         (b"a,b\n", "no rows"),
         (b"only\n1\n2\n", "one column"),
-        (b"27,Some title,http://example.com/a,b,139\n1,t,http://example.com/b,c,140\n", "looks like data"),
         ("näme,b\n1,2\n".encode("latin-1"), "UTF-8"),
     ],
 )
