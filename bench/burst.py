@@ -84,17 +84,11 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(min(15.0, max(0.5, 20 * (time.monotonic() - begun))))
 
 
-def verdicts(api: Api, project: str) -> dict[str, int]:
-    """How many files have each verdict."""
-    found: dict[str, int] = api.get(f"/projects/{project}/objects?limit=1")["verdicts"]
-    return found
-
-
 def settled(api: Api, project: str, files: int) -> bool:
     """Whether nothing runs and every file has its last verdict."""
     if any(run["state"] == "RUNNING" for run in api.runs(project)):
         return False
-    counts = verdicts(api, project)
+    counts = api.verdicts(project)
     waits = counts.get("pending", 0) + counts.get("claimed", 0)
     return sum(counts.values()) == files and not waits
 
@@ -161,7 +155,7 @@ def measure(files: int, rows: int, threads: int, stage: deploy.Deployed) -> dict
     project = f"burst-{int(since) % 10**9}"
     api.put(f"/projects/{project}", spec(project))
     dropped = drop(stage, project, files, rows, threads)
-    until(lambda: sum(verdicts(api, project).values()) == files, "the ledger")
+    until(lambda: sum(api.verdicts(project).values()) == files, "the ledger")
     entered = time.monotonic() - begun
     until(lambda: settled(api, project, files), "the runs")
     runs = api.runs(project)
@@ -187,7 +181,7 @@ def measure(files: int, rows: int, threads: int, stage: deploy.Deployed) -> dict
             }
             for one in reversed(runs)
         ],
-        "verdicts": verdicts(api, project),
+        "verdicts": api.verdicts(project),
         "log_lines_with_errors": failures(since),
         "cost": cost(since, min(files, SAMPLE)),
     }

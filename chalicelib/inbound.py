@@ -131,12 +131,17 @@ def query(request: Request) -> dict[str, str]:
 
 
 def uploads(request: Request, project: str) -> Uploads:
-    """A request for verdicts: ?key=, or ?limit= and ?after=, the `next` of the page before."""
+    """A request for verdicts: ?key=, or ?limit= and ?after=, the `next` of the page before.
+
+    They are counted on the first page, on others with ?counts=true; ?counts=false is quicker.
+    """
     asked = query(request)
     limit = asked.get("limit", str(MOST))
     if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST:
         raise BadRequest("limit", f"{limit!r} is no number from 1 to {MOST}", "Leave it out, or correct it.")
-    return Uploads(named(project), asked.get("key"), asked.get("after", ""), int(limit))
+    after = asked.get("after", "")
+    counted = flag(asked, "counts") if "counts" in asked else not after
+    return Uploads(named(project), asked.get("key"), after, int(limit), counted)
 
 
 def raw(request: Request) -> bytes:

@@ -121,6 +121,7 @@ TOLD: Mapping[str, Told] = {
             "key": {"type": "string"},
             "limit": {"type": "integer", "minimum": 1, "maximum": 500},
             "after": {"type": "string"},
+            "counts": {"type": "boolean"},
         }
     ),
     "list_runs": Told(),

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol
 from chalicelib.domain.bucket import Listed, Stored
 from chalicelib.domain.endpoint import Actual, Served
 from chalicelib.domain.erasure import Erasure
-from chalicelib.domain.ledger import PENDING, Head, Move, ObjectRecord, Waiting
+from chalicelib.domain.ledger import COUNTED, PENDING, Counts, Head, Move, ObjectRecord, Waiting
 from chalicelib.domain.model_version import Champion, ModelVersion
 from chalicelib.domain.notices import Notice
 from chalicelib.domain.prediction import Answer, Question
@@ -78,8 +78,8 @@ class Ledger(Protocol):
     def some_objects(self, project: str, after: str, limit: int) -> list[ObjectRecord]:
         """The first records of a project, by id, whose id is above `after`."""
 
-    def counts(self, project: str) -> dict[str, int]:
-        """How many uploads of a project have each verdict."""
+    def counts(self, project: str, after: str = "", most: int = COUNTED) -> Counts:
+        """How many of the first `most` uploads of a project, by id above `after`, have each verdict."""
 
     def take_lease(self, project: str, now: datetime) -> Lease | None:
         """Take the project for a new run and enter the run; None while somebody else holds it."""

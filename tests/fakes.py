@@ -22,11 +22,13 @@ from chalicelib.domain.bucket import Listed, Stored
 from chalicelib.domain.endpoint import Actual, Served
 from chalicelib.domain.erasure import Erasure
 from chalicelib.domain.ledger import (
+    COUNTED,
     IGNORED,
     PENDING,
     REFUSED,
     REWRITTEN,
     Change,
+    Counts,
     Head,
     Move,
     ObjectRecord,
@@ -167,8 +169,11 @@ class InMemoryLedger:
     def some_objects(self, project: str, after: str, limit: int) -> list[ObjectRecord]:
         return [record for record in self.objects(project) if record.id > after][:limit]
 
-    def counts(self, project: str) -> dict[str, int]:
-        return dict(Counter(record.verdict for record in self.objects(project)))
+    def counts(self, project: str, after: str = "", most: int = COUNTED) -> Counts:
+        found = self.some_objects(project, after, most + 1)
+        counted = found[:most]
+        more = counted[-1].id if len(found) > most else None
+        return Counts(dict(Counter(record.verdict for record in counted)), more)
 
     def take_lease(self, project: str, now: datetime) -> Lease | None:
         if project in self.leases:

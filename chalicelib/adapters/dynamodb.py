@@ -15,11 +15,13 @@ from chalicelib.adapters import items
 from chalicelib.adapters.items import Item
 from chalicelib.adapters.table import Table, Write
 from chalicelib.domain.ledger import (
+    COUNTED,
     IGNORED,
     PENDING,
     REFUSED,
     REWRITTEN,
     Change,
+    Counts,
     Head,
     Move,
     ObjectRecord,
@@ -220,17 +222,25 @@ class DynamoLedger:
 
     def some_objects(self, project: str, after: str, limit: int) -> list[ObjectRecord]:
         """The first records above an id."""
-        pk, above = f"OBJECTS#{project}", "pk = :p AND sk > :k"
-        if after:
-            found = self._table.query(pk, {":k": after}, page=limit, KeyConditionExpression=above)
-        else:
-            found = self._table.query(pk, page=limit)
+        found = self._objects_above(project, after, page=limit)
         return [items.object_of(item) for item in islice(found, limit)]
 
-    def counts(self, project: str) -> dict[str, int]:
-        """How many uploads have each verdict; only that is fetched of each."""
-        found = self._table.query(f"OBJECTS#{project}", ProjectionExpression="verdict")
-        return dict(Counter(item["verdict"]["S"] for item in found))
+    def counts(self, project: str, after: str = "", most: int = COUNTED) -> Counts:
+        """How many uploads have each verdict; only that, and their ids, are fetched of them."""
+        verdicts: Counter[str] = Counter()
+        last = ""
+        for item in self._objects_above(project, after, ProjectionExpression="sk, verdict"):
+            if verdicts.total() == most:
+                return Counts(dict(verdicts), last)
+            verdicts[item["verdict"]["S"]] += 1
+            last = item["sk"]["S"]
+        return Counts(dict(verdicts))
+
+    def _objects_above(self, project: str, after: str, **how: Any) -> Iterator[Item]:
+        pk, above = f"OBJECTS#{project}", "pk = :p AND sk > :k"
+        if after:
+            return self._table.query(pk, {":k": after}, KeyConditionExpression=above, **how)
+        return self._table.query(pk, **how)
 
     def _object(self, project: str, object_id: str) -> ObjectRecord | None:
         item = self._table.get(items.object_key(project, object_id)) if object_id else None

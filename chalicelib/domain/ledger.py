@@ -18,6 +18,8 @@ SUPERSEDED, DELETED, IGNORED = "superseded", "deleted", "ignored"
 VERDICTS = (PENDING, CLAIMED, PREPARED, REFUSED, SUPERSEDED, DELETED, IGNORED)
 MAX_TRIES = 3
 """Runs an upload may fail with before it waits for a person."""
+COUNTED = 20_000
+"""Uploads counted in one request: what it takes to read them stays well below the 29 s the API may take."""
 _HISTORY = 20
 _NEXT: dict[str, frozenset[str]] = {
     PENDING: frozenset({PENDING, CLAIMED, SUPERSEDED, DELETED}),
@@ -125,6 +127,14 @@ class Change:
     put: ObjectRecord | None = None
     moves: tuple[Move, ...] = ()
     head: Head | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many uploads have each verdict; `more`: the id after which counting would go on, None at the end."""
+
+    verdicts: dict[str, int]
+    more: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from chalicelib.domain.endpoint import endpoint_name
 from chalicelib.domain.leaderboard import ranked
-from chalicelib.domain.ledger import ObjectRecord
+from chalicelib.domain.ledger import Counts, ObjectRecord
 from chalicelib.domain.model_version import group_name
 from chalicelib.domain.project import LOWER_IS_BETTER, complete
 from chalicelib.domain.run import RunRecord
@@ -30,10 +29,12 @@ def project(name: str, ports: Ports) -> dict[str, Any]:
     """A project's spec, what became of its uploads, who holds it and which model answers."""
     spec = _spec(name, ports)
     lease, champion = ports.ledger.lease(name), ports.ledger.champion(name)
+    counts = ports.ledger.counts(name)
     return {
         "project": name,
         "spec": spec,
-        "uploads": dict(sorted(ports.ledger.counts(name).items())),
+        "uploads": dict(sorted(counts.verdicts.items())),
+        "uploads_more": counts.more,
         "run": lease.run if lease else None,
         "champion": asdict(champion) if champion else None,
     }
@@ -41,29 +42,33 @@ def project(name: str, ports: Ports) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """Which uploads are asked for: those of one key, or of a project a page at a time: `limit` from `after` on."""
+    """Which uploads are asked for: those of one key, or of a project a page at a time: `limit` from `after` on.
+
+    `counted`: whether to count them by verdict too, from `after` on.
+    """
 
     project: str
     key: str | None = None
     after: str = ""
     limit: int = MOST
+    counted: bool = True
 
 
 def objects(asked: Uploads, ports: Ports) -> dict[str, Any]:
     """The verdicts of a page of uploads, or the story of one key. A project's early uploads are told too.
 
-    The first page says beside it how many uploads have each verdict, and how many there are: the sum.
+    Where they are counted, `verdicts` says how many have each, `total` is the sum, and `more` where to go on counting
+    (the first COUNTED are counted at once; null when these are all).
     """
     if asked.key is not None:
         records = ports.ledger.objects(asked.project, asked.key)
-        return _page(asked, records, Counter(record.verdict for record in records), ports)
+        return _page(asked, records, Counts(Counter(record.verdict for record in records)), ports)
     records = ports.ledger.some_objects(asked.project, asked.after, asked.limit)
-    return _page(asked, records, None if asked.after else ports.ledger.counts(asked.project), ports)
+    counts = ports.ledger.counts(asked.project, asked.after) if asked.counted else None
+    return _page(asked, records, counts, ports)
 
 
-def _page(
-    asked: Uploads, records: list[ObjectRecord], counts: Mapping[str, int] | None, ports: Ports
-) -> dict[str, Any]:
+def _page(asked: Uploads, records: list[ObjectRecord], counts: Counts | None, ports: Ports) -> dict[str, Any]:
     if not records and asked.project != NO_PROJECT:
         _spec(asked.project, ports)
     whole = asked.key is not None
@@ -72,7 +77,8 @@ def _page(
         "objects": [_object(one, whole=whole) for one in records],
     }
     if counts is not None:
-        page |= {"verdicts": dict(sorted(counts.items())), "total": sum(counts.values())}
+        verdicts = dict(sorted(counts.verdicts.items()))
+        page |= {"verdicts": verdicts, "total": sum(verdicts.values()), "more": counts.more}
     more = not whole and len(records) == asked.limit
     return {**page, "next": records[-1].id if more else None}
 

@@ -1,6 +1,7 @@
 """The stage's REST API: JSON in, JSON out, and its problem documents as errors for a person."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +87,7 @@ class Api:
 
     def uploads(self, project: str) -> Iterator[dict[str, Any]]:
         """Every upload of a project by key, without its story; none when the API knows no such project."""
-        page, after = f"{of(project)}/objects?limit=500", ""
+        page, after = f"{of(project)}/objects?limit=500&counts=false", ""
         while True:
             try:
                 found = self.get(page + after)
@@ -98,6 +99,17 @@ class Api:
             if not found.get("next"):
                 return
             after = f"&after={quote(found['next'], safe='')}"
+
+    def verdicts(self, project: str) -> dict[str, int]:
+        """How many uploads of a project have each verdict; a large project's are counted in several requests."""
+        counts: Counter[str] = Counter()
+        page, after = f"{of(project)}/objects?limit=1&counts=true", ""
+        while True:
+            found = self.get(page + after)
+            counts.update(found["verdicts"])
+            if not found.get("more"):
+                return dict(counts)
+            after = f"&after={quote(found['more'], safe='')}"
 
     def runs(self, project: str) -> list[dict[str, Any]]:
         """The project's runs, newest first."""

@@ -23,6 +23,7 @@ from chalicelib.domain.ledger import (
     PENDING,
     PREPARED,
     SUPERSEDED,
+    Counts,
     Head,
     Move,
     ObjectRecord,
@@ -339,8 +340,19 @@ def test_records_are_paged_and_counted(ledger: Ledger) -> None:
         after = page[-1].id
     assert [len(page) for page in pages] == [25, 25, 10]
     assert [record for page in pages for record in page] == ledger.objects("churn")
-    assert ledger.counts("churn") == {PENDING: 59, DELETED: 1}
-    assert ledger.counts("nobody") == {}
+    assert ledger.counts("churn") == Counts({PENDING: 59, DELETED: 1})
+    assert ledger.counts("churn", most=60).more is None
+    assert ledger.counts("nobody") == Counts({})
+
+
+def test_uploads_can_be_counted_a_part_at_a_time(ledger: Ledger) -> None:
+    for number in range(25):
+        ledger.record(builders.a_record(key=f"drop/churn/{number:03d}.csv", version_id="v1"))
+    ledger.delete(builders.an_upload(kind="deleted", key="drop/churn/007.csv"), "churn")
+    parts = [ledger.counts("churn", most=10)]
+    while parts[-1].more:
+        parts.append(ledger.counts("churn", parts[-1].more, most=10))
+    assert [part.verdicts for part in parts] == [{PENDING: 9, DELETED: 1}, {PENDING: 10}, {PENDING: 5}]
 
 
 def test_any_waiting_looks_past_what_failed(ledger: Ledger) -> None:

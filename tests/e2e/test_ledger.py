@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from penstock.cli.__main__ import main
+from penstock.client.api import Api
 from tests.e2e.stage import Stage
 from tests.e2e.test_main_job import _csv, breast_cancer, cancer_spec
 
@@ -142,7 +143,7 @@ def test_a_burst_of_small_files_is_a_few_runs_and_a_complete_ledger(stage: Stage
         list(pool.map(lambda n: stage.drop(project, f"{n % 7}/{n:05d}.csv", small_file(n)), range(files)))
 
     def over() -> bool:
-        counts = stage.get(f"/projects/{project}/objects?limit=1")["verdicts"]
+        counts = Api(stage.deployed.api_url).verdicts(project)
         return counts == {"prepared": files} and all(r["state"] != "RUNNING" for r in stage.runs(project))
 
     stage.until(over, f"{files} verdicts", seconds=600)

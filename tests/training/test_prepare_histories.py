@@ -135,7 +135,7 @@ class Histories(RuleBasedStateMachine):
     def _assert_ledger(self, uploads: int) -> None:
         """One verdict for each upload; prepared are those the bucket shows, and nobody holds the project."""
         ledger = self.lake.ports.ledger
-        counts = ledger.counts(PROJECT)
+        counts = ledger.counts(PROJECT).verdicts
         assert sum(counts.values()) == uploads
         assert set(counts) <= set(VERDICTS)
         prepared = {record.key for record in ledger.objects(PROJECT) if record.verdict == PREPARED}

@@ -154,6 +154,17 @@ def test_uploads_come_in_pages_and_their_verdicts_add_up(client: Client, ports: 
     assert pages == 3
 
 
+def test_uploads_are_counted_where_it_is_asked_for(client: Client, ports: FakePorts) -> None:
+    for number in range(4):
+        ports.ledger.record(builders.a_record(key=f"drop/churn/{number}.csv", version_id="v"))
+    first = ask(client, "GET", "/projects/churn/objects?limit=1&counts=false").json_body
+    assert {"total", "verdicts", "more"} & set(first) == set()
+    rest = f"/projects/churn/objects?limit=1&counts=true&after={quote(first['next'])}"
+    counted = ask(client, "GET", rest).json_body
+    assert (counted["verdicts"], counted["total"], counted["more"]) == ({"pending": 3}, 3, None)
+    assert ask(client, "GET", "/projects/churn/objects?counts=perhaps").status_code == 400
+
+
 @pytest.mark.parametrize("limit", ["0", "501", "-1", "x", "", "1e3", "\u0663"])
 def test_a_limit_that_is_none_is_refused(client: Client, limit: str) -> None:
     answer = ask(client, "GET", f"/projects/churn/objects?limit={quote(limit)}")
