@@ -108,7 +108,7 @@ class Checkpoint(Part):
             services = self._services()
             due = [name for name in services if everything or self._is_due(name, touched)]
             self._remember((touched & set(services)) - {*due, *_PATIENT})
-            return [name for name in due if self._save_one(name)]
+            return [name for name in due if self._save_one(name, services[name])]
 
     def _remember(self, changed: set[str]) -> None:
         """These were changed, and it is too early to write them: look again in the next round."""
@@ -127,8 +127,7 @@ class Checkpoint(Part):
         share = _CHANGED_SHARE if service in touched else _SHARE
         return saved.cost < _CHEAP_SECONDS or age >= share * saved.cost
 
-    def _save_one(self, service: str) -> bool:
-        get_state = self._services()[service]
+    def _save_one(self, service: str, get_state: GetState) -> bool:
         started = time.monotonic()
         try:
             content = self._taken(service, get_state)
