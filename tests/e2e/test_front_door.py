@@ -23,12 +23,13 @@ EMPTY_TEXT = "Invalid input. The text key can not be empty."
 
 
 def moods(count: int, seed: int = 7) -> list[tuple[str, str]]:
-    """Sentences of filling words and one or two that say the mood."""
+    """Sentences of filling words, names so that no two sentences are nearly the same, and two that say the mood."""
     draw = random.Random(seed)
     rows = []
     for number in range(count):
         words, label = ((GOOD, "Positive"), (BAD, "Negative"))[number % 2]
-        said = [*draw.choices(FILLING, k=4), *draw.choices(words, k=2)]
+        names = [f"guest{draw.randrange(500)}" for _ in range(5)]
+        said = [*draw.choices(FILLING, k=4), *names, *draw.choices(words, k=2)]
         draw.shuffle(said)
         rows.append((" ".join(said), label))
     return rows

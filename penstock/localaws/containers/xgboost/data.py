@@ -78,11 +78,16 @@ def _read(files: Sequence[Path], form: str, csv_weights: bool) -> Any:
 
 
 def _from_text(files: Sequence[Path], form: str, csv_weights: bool) -> Any:
-    """XGBoost reads one directory: links to all files, by a relative path, since its addresses know no escapes."""
-    with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
+    """XGBoost reads one directory: links to all files, by a relative path, since its addresses know no escapes.
+
+    It lists the directory's parent as well and fails if a neighbour goes away meanwhile, so the parent is ours, too.
+    """
+    with tempfile.TemporaryDirectory() as parent, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # text input is deprecated in XGBoost, but it is what the image uses
+        scratch = Path(parent) / "files"
+        scratch.mkdir()
         for number, file in enumerate(files):
-            (Path(scratch) / f"{number:06d}").symlink_to(file.resolve())
+            (scratch / f"{number:06d}").symlink_to(file.resolve())
         before = Path.cwd()
         os.chdir(scratch)
         try:
