@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 # A file's tests stay in one process: they share what their fixtures start.
-TESTS := -m pytest -n auto --maxprocesses 4 --dist loadfile
+TESTS := -m pytest -n 4 --dist loadfile
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import gevent
 from locust import FastHttpUser, constant_throughput, events, task
 from locust.env import Environment
 
@@ -46,11 +47,14 @@ def options(parser: ArgumentParser) -> None:
 @events.test_start.add_listener
 def stop_when_enough(environment: Environment, **_: Any) -> None:
     """End the run once it has made as many requests as asked."""
+    runner = environment.runner
     most = environment.parsed_options.requests if environment.parsed_options else 0
+    ending: list[gevent.Greenlet] = []
 
     def counted(**_: Any) -> None:
-        if environment.runner and environment.stats.total.num_requests >= most:
-            environment.runner.quit()
+        if runner and not ending and environment.stats.total.num_requests >= most:
+            # In a greenlet of its own: quitting kills the users, and this is one of them, so it would end half-way.
+            ending.append(gevent.spawn(runner.quit))
 
     if most:
         environment.events.request.add_listener(counted)
