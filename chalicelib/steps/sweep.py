@@ -7,21 +7,18 @@ that waited for their project, or that failed with a run, are taken up again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
-from chalicelib.domain.bucket import differs
+from chalicelib.domain.bucket import differs, settled
 from chalicelib.domain.ledger import IGNORED, PENDING, Move, ObjectRecord
 from chalicelib.domain.run import MAX_ATTEMPTS, Lease, RunEnded
 from chalicelib.domain.upload import DROP, destination
 from chalicelib.errors import PipelineError
 from chalicelib.observability import note
 from chalicelib.ports import Ports
-
-SETTLING = timedelta(minutes=2)
-"""Younger objects are left to their own events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +45,11 @@ def run(command: Sweep, ports: Ports) -> dict[str, Any]:
 
 
 def _project(project: str, ports: Ports) -> dict[str, Any]:
-    entered = _differences(project, ports)
-    adopted = _adopt(project, ports)
+    records = ports.ledger.objects(
+        project
+    )  # before the bucket: what it knows and the listing lacks is really gone
+    entered = _differences(project, records, ports)
+    adopted = _adopt(records, ports)
     restarted = _dead_run(project, ports)
     started = None if restarted else ports.launcher.when_waiting(project, retries=True)
     return {"entered": entered, "adopted": adopted, "restarted": restarted, "started": started}
@@ -81,25 +81,28 @@ def _give_up(lease: Lease, status: str, ports: Ports) -> str:
     return lease.run
 
 
-def _adopt(project: str, ports: Ports) -> int:
+def _adopt(records: Sequence[ObjectRecord], ports: Ports) -> int:
     """Uploads that came before their project; those a run had no source for wait for another spec."""
     at = ports.clock.now().isoformat()
-    ignored = [record for record in ports.ledger.objects(project) if record.verdict == IGNORED]
-    early = [record for record in ignored if record.run is None]
+    early = [record for record in records if record.verdict == IGNORED and record.run is None]
     return len(ports.ledger.move([Move(r, r.becomes(PENDING, at=at)) for r in early]))
 
 
-def _differences(project: str, ports: Ports) -> int:
-    """Repair every key of which ledger and bucket tell different stories; answers how many verdicts that changed.
-
-    The ledger is read before the bucket, so what it knows and the listing lacks is really gone.
-    """
+def _differences(project: str, records: Sequence[ObjectRecord], ports: Ports) -> int:
+    """Repair every key of which ledger and bucket tell different stories; answers how many verdicts that changed."""
     known: dict[str, list[ObjectRecord]] = {}
-    for record in ports.ledger.objects(project):
+    for record in records:
         known.setdefault(record.key, []).append(record)
-    settled = ports.clock.now() - SETTLING
+    before = settled(records, ports.clock.now())
     listing = ports.documents.listing(f"{DROP}{project}/")
     shown = {key: list(found) for key, found in groupby(listing, key=lambda one: one.key)}
-    odd = [key for key in {**known, **shown} if differs(known.get(key, []), shown.get(key, []), settled)]
-    mine = (key for key in odd if destination(key)[1] is None)
-    return sum(ports.repairer(project, key, before=settled) for key in mine)
+    odd = [key for key in {**known, **shown} if differs(known.get(key, []), shown.get(key, []), before)]
+    changed = 0
+    for key in (one for one in odd if destination(one)[1] is None):
+        if (
+            key not in known and len(shown[key]) == 1
+        ):  # most of what is lost: no need to ask again what was just read
+            changed += ports.repairer.enter(project, shown[key][0], before=before)
+        else:
+            changed += ports.repairer(project, key, before=before)
+    return changed
