@@ -98,7 +98,8 @@ def score(event: Event) -> Score:
     detail = event["detail"]
     thing = detail["object"]
     etag = str(thing.get("etag", "")).strip('"')
-    return Score(detail["bucket"]["name"], thing["key"], etag, detail.get("batch"))
+    version_id = thing.get("version-id") or None
+    return Score(detail["bucket"]["name"], thing["key"], etag, detail.get("batch"), version_id)
 
 
 def batch(request: Request, project: str) -> Accept:

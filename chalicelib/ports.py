@@ -261,6 +261,9 @@ class Background(Protocol):
     def score(self, batch: str, key: str) -> None:
         """Have step Score take up a batch; `key` is where its batch.json lies."""
 
+    def dropped(self, upload: Listed) -> None:
+        """Tell step Score of an upload, as its lost event would have."""
+
 
 class Notices(Protocol):
     """Messages to people."""

@@ -257,7 +257,8 @@ class FakeDocuments:
         return self.bucket.listing(prefix)
 
     def keys(self, prefix: str) -> Iterable[str]:
-        return [key for key in self.bucket.current() if key.startswith(prefix)]
+        written = [uri.removeprefix("s3://").partition("/")[2] for uri in self.texts]
+        return [key for key in [*self.bucket.current(), *written] if key.startswith(prefix)]
 
     def remove(self, keys: Sequence[str]) -> None:
         if self.trouble_removing:
@@ -477,9 +478,13 @@ class FakeBackground:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.told: list[Listed] = []
 
     def score(self, batch: str, key: str) -> None:
         self.asked.append((batch, key))
+
+    def dropped(self, upload: Listed) -> None:
+        self.told.append(upload)
 
 
 class FakeNotices:

@@ -2,17 +2,20 @@
 
 Per project: (a) a lease whose execution is no longer running is given its next attempt, at most MAX_ATTEMPTS, then
 reported as failed; (b) where bucket and ledger tell different stories of a key, the bucket is right; (c) uploads
-that waited for their project, or that failed with a run, are taken up again.
+that waited for their project, or that failed with a run, are taken up again; (d) files to be scored that nobody has
+taken up are scored.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
-from chalicelib.domain.bucket import differs
+from chalicelib.domain.batch import is_to_score, mark, marks
+from chalicelib.domain.bucket import Listed, differs
 from chalicelib.domain.ledger import IGNORED, PENDING, Move, ObjectRecord
 from chalicelib.domain.run import MAX_ATTEMPTS, Lease, RunEnded
 from chalicelib.domain.upload import DROP, destination
@@ -22,6 +25,9 @@ from chalicelib.ports import Ports
 
 SETTLING = timedelta(minutes=2)
 """Younger objects are left to their own events."""
+SCORING, RECENT = timedelta(minutes=20), timedelta(days=3)
+"""A file to be scored is left to its own function that long; one that no function could score is not tried for ever."""
+Shown = Mapping[str, Sequence[Listed]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,25 @@ def run(command: Sweep, ports: Ports) -> dict[str, Any]:
 
 
 def _project(project: str, ports: Ports) -> dict[str, Any]:
-    entered = _differences(project, ports)
+    known: dict[str, list[ObjectRecord]] = {}
+    for record in ports.ledger.objects(
+        project
+    ):  # before the bucket: what is known and not listed is really gone
+        known.setdefault(record.key, []).append(record)
+    listing = ports.documents.listing(f"{DROP}{project}/")
+    shown = {key: list(found) for key, found in groupby(listing, key=lambda one: one.key)}
+    entered = _differences(project, known, shown, ports)
+    scored = _unscored(project, shown, ports)
     adopted = _adopt(project, ports)
     restarted = _dead_run(project, ports)
     started = None if restarted else ports.launcher.when_waiting(project, retries=True)
-    return {"entered": entered, "adopted": adopted, "restarted": restarted, "started": started}
+    return {
+        "entered": entered,
+        "scored": scored,
+        "adopted": adopted,
+        "restarted": restarted,
+        "started": started,
+    }
 
 
 def _dead_run(project: str, ports: Ports) -> str | None:
@@ -89,17 +109,29 @@ def _adopt(project: str, ports: Ports) -> int:
     return len(ports.ledger.move([Move(r, r.becomes(PENDING, at=at)) for r in early]))
 
 
-def _differences(project: str, ports: Ports) -> int:
-    """Repair every key of which ledger and bucket tell different stories; answers how many verdicts that changed.
+def _unscored(project: str, shown: Shown, ports: Ports) -> int:
+    """Have the files scored whose events were lost; answers how many."""
+    now = ports.clock.now()
+    oldest, settled = now - RECENT, now - SCORING
+    here = [
+        one
+        for versions in shown.values()
+        for one in versions
+        if one.latest
+        and not one.marker
+        and is_to_score(one.key, project)
+        and oldest <= one.modified <= settled
+    ]
+    taken = set(ports.documents.keys(marks(project))) if here else set()
+    lost = [one for one in here if mark(project, one.key, one.version_id, one.etag) not in taken]
+    for one in lost:
+        ports.background.dropped(one)
+    return len(lost)
 
-    The ledger is read before the bucket, so what it knows and the listing lacks is really gone.
-    """
-    known: dict[str, list[ObjectRecord]] = {}
-    for record in ports.ledger.objects(project):
-        known.setdefault(record.key, []).append(record)
+
+def _differences(project: str, known: Mapping[str, list[ObjectRecord]], shown: Shown, ports: Ports) -> int:
+    """Repair every key of which ledger and bucket tell different stories; answers how many verdicts that changed."""
     settled = ports.clock.now() - SETTLING
-    listing = ports.documents.listing(f"{DROP}{project}/")
-    shown = {key: list(found) for key, found in groupby(listing, key=lambda one: one.key)}
     odd = [key for key in {**known, **shown} if differs(known.get(key, []), shown.get(key, []), settled)]
     mine = (key for key in odd if destination(key)[1] is None)
     return sum(ports.repairer(project, key, before=settled) for key in mine)
