@@ -62,7 +62,7 @@ def environment(endpoint_url: str) -> Iterator[None]:
 def deployed_stage(folder: Path) -> Iterator[Stage]:
     """An embedded AWS with stage local deployed on it, gone afterwards."""
     root = copy_checkout(folder)
-    running = control.up(root)
+    running = control.up(root, testing=True)
     try:
         with environment(running.endpoint_url):
             yield Stage(deploy.deploy("local", root, lambda name, state: None), root)

@@ -217,6 +217,7 @@ def test_feedback_joins_what_was_asked(door: Stage) -> None:
     wrong = json.dumps({"inference_id": name, "truth": "Angry"}).encode()
     wrong_told = door.ask("POST", f"/projects/{PROJECT}/feedback", wrong, content_type="application/json")
     assert problem(wrong_told, 422)["errors"][0]["where"] == "truth"
+    door.advance(60)  # what is captured is written once a minute
     door.until(lambda: name in captured(door), "the captured request")
     assert selected(door, f"SELECT truth FROM feedback WHERE inference_id = '{name}'") == [["Negative"]]
 
