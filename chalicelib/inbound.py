@@ -24,6 +24,7 @@ from chalicelib.steps.look import MOST, Uploads
 from chalicelib.steps.notice import Notice
 from chalicelib.steps.predict import Predict
 from chalicelib.steps.score import Score
+from chalicelib.steps.share import Share
 
 PROBLEM = "application/problem+json"
 TYPES = "urn:penstock:problem:"
@@ -111,6 +112,11 @@ def batch(request: Request, project: str) -> Accept:
         if isinstance(asked, Mapping) and asked.keys() == {"key"}:
             key = str(asked["key"])
     return Accept(named(project), key, sent, content_type, request_id(request))
+
+
+def share(document: Event) -> Share:
+    """What the API asks of function share: {"project", "wanted"}, or {"project", "remove": true}."""
+    return Share(document["project"], document.get("wanted"), document.get("remove") is True)
 
 
 def flag(asked: Mapping[str, str], name: str) -> bool:

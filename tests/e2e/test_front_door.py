@@ -242,6 +242,18 @@ def selected(stage: Stage, sql: str) -> list[list[str]]:
     return [[cell["VarCharValue"] for cell in row["Data"]] for row in rows]
 
 
+def test_the_endpoints_own_doors_ask_the_function_that_may(door: Stage) -> None:
+    """What the function refuses is told by the API as its own; the champion alone is what answers already."""
+    path, kind = f"/projects/{PROJECT}/endpoint", {"content_type": "application/json"}
+    told = problem(door.ask("PUT", path, b'{"variants": {"nobody": 1}}', **kind), 422)
+    assert told["errors"] == [
+        {"where": "variants.nobody", "problem": "is no registered model of this project"}
+    ]
+    answer = door.ask("PUT", path, b"{}", **kind)
+    assert (answer.status, answer.document["config"]) == (202, model_in(door))
+    assert door.get(path)["weights"] == {"live": 1.0}
+
+
 def test_the_api_describes_itself(door: Stage) -> None:
     document = door.get("/openapi.json")
     assert document["openapi"] == "3.1.0"
