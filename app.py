@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Response
 
 from chalicelib import inbound, openapi, wiring
-from chalicelib.inbound import Http
+from chalicelib.doors import Http
 from chalicelib.observability import MIDDLEWARE, note
 from chalicelib.steps import batch as batches
 from chalicelib.steps import claim as claiming

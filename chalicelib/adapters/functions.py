@@ -13,7 +13,7 @@ REFUSED = "refused"
 
 
 class LambdaFunctions:
-    """The Functions port on Lambda. A refusal comes as an answer, `{"refused": …}`: Lambda keeps of an error only text."""
+    """The Functions port on Lambda. A refusal is an answer, `{"refused": …}`: of an error Lambda keeps but the text."""
 
     def __init__(self, client: Any, stage: str) -> None:
         self._client, self._stage = client, stage
