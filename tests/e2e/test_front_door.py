@@ -6,6 +6,10 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +82,49 @@ def test_csv_batches_and_probabilities(door: Stage) -> None:
 def test_the_models_schema_can_be_asked_for(door: Stage) -> None:
     schema = door.get(f"/projects/{PROJECT}/schema")
     assert schema["properties"]["instances"]["items"]["properties"].keys() == {"body"}
+
+
+GOLDEN = [
+    "That was a great experience!",
+    "I HATE this. Worst day",
+    "@airline http://t.co/x1 #love \N{SMILING FACE WITH HEART-SHAPED EYES} &amp; happy",
+    "ärgerlich, naïve\tcafé\n",
+    "nothing that was ever seen",
+    "great " * 2000,
+    "1 2 3",
+]
+OFFLINE = """
+import json, sys
+import inference
+asked = json.load(sys.stdin)
+rows = inference.input_fn(json.dumps(asked), "application/json")
+print(json.dumps(inference.predict_fn(rows, inference.model_fn(sys.argv[1]))))
+"""
+
+
+def test_golden_texts_get_the_same_answer_offline_from_the_endpoint_and_from_the_api(
+    door: Stage, tmp_path: Path
+) -> None:
+    """The artefact's own code, run here on its own, is what the endpoint runs: one preprocessing, one class map."""
+    bucket, _, key = door.get(f"/projects/{PROJECT}")["champion"]["artifact_uri"][5:].partition("/")
+    packed = door.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(tmp_path, filter="data")
+    asked = json.dumps({"instances": [{"body": text} for text in GOLDEN]})
+    command = [sys.executable, "-c", OFFLINE, str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=tmp_path / "code", input=asked, capture_output=True, text=True, check=True
+    )
+    offline = json.loads(done.stdout)
+    direct = door.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=f"penstock-local-{PROJECT}", ContentType="application/json", Body=asked
+    )
+    online = door.predict(PROJECT, asked.encode(), "?probabilities=true").document
+    assert json.loads(direct["Body"].read()) == online
+    assert [one["prediction"] for one in offline] == [one["prediction"] for one in online["predictions"]]
+    for here, there in zip(offline, online["predictions"], strict=True):
+        assert here["probabilities"] == pytest.approx(there["probabilities"], abs=1e-9)
+    assert {offline[0]["prediction"], offline[1]["prediction"]} == {"Positive", "Negative"}
 
 
 def test_rows_that_do_not_fit_are_uploaded_and_scored(door: Stage) -> None:
