@@ -62,7 +62,7 @@ def _put(command: Share, champion: Champion, ports: Ports) -> dict[str, Any]:
         ports.endpoints.weigh(champion.endpoint, variants)
     else:
         config = _moved(variants, shadow, champion, actual, ports)
-    shares = variants if config != champion.config and len(variants) > 1 else {}
+    shares = {} if list(variants) == [VARIANT] else variants
     told = replace(champion, variants=shares, shadow=shadow["model"] if shadow else None)
     ports.ledger.put_champion(told)
     note(variants=len(variants), shadow=told.shadow)

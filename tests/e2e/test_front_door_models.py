@@ -163,8 +163,12 @@ HUGE = 'return \'{"predictions": [{"prediction": "\' + "x" * 6_000_000 + \'"}]}\
 GRID = {  # a model → the status of what fits, by the table of docs/steps/predict.md
     "works": (WORKS, {"one row": 200, "1 MB": 200, "just fits": 200}),
     "raises": (BAD_MODELS["fails"][0], {"one row": 502, "1 MB": 502, "just fits": 502}),
+    "garbage": (BAD_MODELS["garbage"][0], {"one row": 502, "1 MB": 502, "just fits": 502}),
+    "busy": ("return b'', 'text/plain', 429", {"one row": 429, "1 MB": 429, "just fits": 429}),
+    "dies": ("import os\n    os._exit(1)", {"one row": 502}),
     "answers-too-much": (HUGE, {"one row": 413}),
-    "sleeps": (SLOW, {"one row": 504}),
+    "takes-its-time": (f"import time\n    time.sleep(5)\n    {WORKS}", {"one row": 200, "just fits": 200}),
+    "sleeps": (SLOW, {"one row": 504, "just fits": 504}),
 }
 
 
@@ -183,7 +187,8 @@ def test_every_size_meets_every_model_as_the_table_says(door: Stage, model: str)
         else:
             told = problem(answer, fitting.get(size, 413))
             assert told["status"] == 413 or size in FITS
-            assert told["status"] != 413 or "batch" in told["detail"]
+            assert told["status"] not in (413, 504) or "batch" in told["detail"] + told["title"]
+            assert (told["status"] == 429) == ("retry-after" in answer.headers)
     serve(door, released)
 
 

@@ -209,10 +209,22 @@ def test_the_last_truth_of_a_prediction_is_kept(churn: FakePorts) -> None:
     assert (kept["inference_id"], kept["truth"], kept["model"]) == ("i-1", "yes", RUN)
 
 
+def test_a_truth_is_of_the_model_that_predicted_though_another_is_released_by_now(churn: FakePorts) -> None:
+    lease = churn.ledger.take_lease("churn", churn.clock.now())
+    assert lease is not None
+    earlier = lease.run
+    uri = f"s3://{builders.BUCKET}/runs/{earlier}/evaluate/request.schema.json"
+    churn.documents.write(uri, {"x-features": FEATURES, "x-classes": ["stays", "leaves"]})
+    told = {"inference_id": "i-1", "truth": "leaves", "model": earlier}
+    assert feedback.run(feedback.Feedback("churn", told), churn)["model"] == earlier
+
+
 @pytest.mark.parametrize(
     ("told", "where"),
     [
         (5, {""}),
+        ({"inference_id": "i", "truth": "yes", "model": "nobody-0001-x"}, {"model"}),
+        ({"inference_id": "i", "truth": "yes", "model": 7}, {"model"}),
         ({}, {"inference_id", "truth"}),
         ({"inference_id": "i", "truth": "maybe"}, {"truth"}),
         ({"inference_id": "i", "truth": 1}, {"truth"}),

@@ -90,6 +90,12 @@ def test_requests_go_on_being_captured_while_models_share_them(churn: FakePorts)
         churn.endpoints.settle("penstock-test-churn")
 
 
+def test_an_answer_of_another_model_alone_bears_its_name(churn: FakePorts) -> None:
+    put(churn, {"variants": {OTHER: 1}})
+    champion = churn.champions.of("churn")
+    assert (champion.variants, champion.model_of(OTHER), champion.run) == ({OTHER: 1.0}, OTHER, RUN)
+
+
 def test_a_shadow_gets_a_share_of_the_requests(churn: FakePorts) -> None:
     told = put(churn, {"shadow": {"model": OTHER, "sample": 0.25}})
     live, shadow = churn.endpoints.served[told["config"]]
