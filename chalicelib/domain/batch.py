@@ -14,7 +14,7 @@ from chalicelib.domain import limits
 from chalicelib.domain.negotiation import JSON_LINES
 from chalicelib.domain.project import name_fault
 from chalicelib.domain.request_schema import RequestSchema
-from chalicelib.domain.upload import DROP, SCORE
+from chalicelib.domain.upload import DROP, SCORE, scratch
 from chalicelib.errors import BadUpload, NotFound
 
 ACCEPTED, SCORING, DONE, FAILED, REFUSED = "accepted", "scoring", "done", "failed", "refused"
@@ -104,8 +104,9 @@ def state(job_status: str) -> str:
 
 
 def is_to_score(key: str, project: str) -> bool:
-    """Whether a key can name a file of the project to be scored."""
-    return key.startswith(f"{DROP}{project}/{SCORE}") and not key.endswith("/")
+    """Whether a key can name a file of the project to be scored: what Spark or a desktop leaves beside it is none."""
+    place = f"{DROP}{project}/{SCORE}"
+    return key.startswith(place) and not key.endswith("/") and scratch(key.removeprefix(place)) is None
 
 
 def to_score(key: str, project: str) -> str:

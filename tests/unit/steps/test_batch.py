@@ -150,7 +150,8 @@ def test_a_batch_that_is_none(churn: FakePorts, name: str) -> None:
 def test_drops_of_other_stages_and_of_no_project_are_left_alone(churn: FakePorts) -> None:
     assert score.run(score.Score("penstock-else", KEY), churn)["status"] == "not ours"
     assert drop(churn, b"age\n3\n", "drop/nobody/score/rows.csv")["status"] == "ignored"
-    assert drop(churn, b"age\n3\n", "drop/churn/data/score/rows.csv")["status"] == "ignored"
+    for key in ("data/score/rows.csv", "score/_SUCCESS", "score/_temporary/0/part-0.csv", "score/folder/"):
+        assert drop(churn, b"age\n3\n", f"drop/churn/{key}")["status"] == "ignored"
 
 
 # ── Uploads ───────────────────────────────────────────────────────────────────────────────────────────────────────
