@@ -167,6 +167,20 @@ def test_a_drop_below_score_is_scored_and_never_learnt_from(door: Stage) -> None
     assert all(item["key"] != key for item in door.objects(PROJECT))
 
 
+@pytest.mark.slow
+def test_ten_files_are_ten_batches_with_as_many_answers_as_rows(door: Stage) -> None:
+    wanted = {
+        door.drop(PROJECT, f"score/part-{number}.csv", as_csv(moods(20 + number, seed=number))): 20 + number
+        for number in range(10)
+    }
+
+    def answered() -> dict[str, int]:
+        told = [door.get(f"/batch/{one}") for one in batches(door)]
+        return {one["key"]: one["rows"]["answered"] for one in told if one["status"] == "done"}
+
+    door.until(lambda: wanted.items() <= answered().items(), "ten batches")
+
+
 def tell(stage: Stage, path: str, document: Any) -> Answer:
     """POST JSON to an address of the project."""
     body = json.dumps(document).encode()
