@@ -164,7 +164,7 @@ def _undo(project: str, name: str, wanted: str, before: Mapping[str, Any], ports
 
 def _crown(document: Mapping[str, Any], name: str, wanted: str, ports: Ports) -> None:
     scorecard = _read(document["evaluate"]["scorecard_uri"], ports)
-    register = document["register"]
+    register, shadow = document["register"], _shadow(document, ports)
     champion = Champion(
         project=document["project"],
         run=document["run"],
@@ -175,7 +175,8 @@ def _crown(document: Mapping[str, Any], name: str, wanted: str, ports: Ports) ->
         config=wanted,
         metrics=scorecard["metrics"],
         released_at=ports.clock.now().isoformat(),
-        shadow=_shadow(document, ports),
+        shadow=shadow,
+        released_shadow=shadow,
     )
     ports.ledger.put_champion(champion)
 
@@ -184,7 +185,7 @@ def _shadow(document: Mapping[str, Any], ports: Ports) -> str | None:
     """The run whose model this release left as a shadow; the same when it is asked again."""
     known = ports.ledger.champion(document["project"])
     if known is not None and known.run == document["run"]:
-        return known.shadow
+        return known.released_shadow
     before = _before(document, _read(document["claim"]["spec_uri"], ports), ports)
     return before.run if before else None
 

@@ -153,7 +153,7 @@ def _read(wanted: Mapping[str, Any], champion: Champion) -> tuple[dict[str, floa
 
 def _config(champion: Champion, served: Sequence[Served], capture: int, ports: Ports) -> str:
     """The champion's own configuration when it answers alone; else one named by what is in it."""
-    if [one.variant for one in served] == [VARIANT]:
+    if [one.variant for one in served] == [VARIANT] and champion.released_shadow is None:
         return champion.config
     inside = sorted([one.variant, one.model, one.weight, one.instance] for one in served)
     digest = hashlib.sha256(json.dumps([inside, capture]).encode()).hexdigest()[:8]

@@ -234,6 +234,10 @@ def test_two_models_share_and_callers_stay_with_theirs(door: Stage) -> None:
     compared(door)
     assert door.predict(PROJECT, {"text": "love"}).headers["x-penstock-model"] == second
     share(door, {})
+    sagemaker = door.client("sagemaker")
+    found = sagemaker.describe_endpoint(EndpointName=f"penstock-local-{PROJECT}")
+    assert [one["VariantName"] for one in found["ProductionVariants"]] == ["live"]
+    assert not found.get("ShadowProductionVariants")
 
 
 def share(stage: Stage, wanted: dict[str, Any]) -> str:

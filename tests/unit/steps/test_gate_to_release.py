@@ -158,7 +158,7 @@ def test_the_model_before_goes_on_as_a_shadow_where_the_spec_says_so(
         assert step(ports, begun)["release"]["status"] == "released"
         champion = ports.ledger.champion("churn")
         assert champion is not None
-        assert champion.shadow == first["run"]
+        assert champion.shadow == champion.released_shadow == first["run"]
 
 
 def test_a_silent_roll_back_is_noticed(ports: FakePorts, machine: Machine, document: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -100,6 +101,18 @@ def test_a_shadow_gets_a_share_of_the_requests(churn: FakePorts) -> None:
     told = put(churn, {"shadow": {"model": OTHER, "sample": 0.25}})
     live, shadow = churn.endpoints.served[told["config"]]
     assert (live.weight, shadow.weight, shadow.shadow) == (1.0, 0.25, True)
+
+
+def test_a_champion_released_with_a_shadow_can_answer_alone(churn: FakePorts) -> None:
+    """Its own configuration has the shadow in it; so there is another one without."""
+    champion = churn.ledger.champion("churn")
+    assert champion is not None
+    churn.ledger.put_champion(replace(champion, shadow=OTHER, released_shadow=OTHER))
+    config = put(churn, {})["config"]
+    assert config != "config-2"
+    (live,) = churn.endpoints.served[config]
+    assert (live.variant, live.model, live.shadow) == ("live", "config-2", False)
+    assert churn.champions.of("churn").shadow is None
 
 
 def test_an_endpoint_is_taken_away_and_brought_back(churn: FakePorts) -> None:
