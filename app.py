@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Response
 
 from chalicelib import inbound, openapi, wiring
-from chalicelib.inbound import Http
+from chalicelib.doors import Http
 from chalicelib.observability import MIDDLEWARE, note
 from chalicelib.steps import batch as batches
 from chalicelib.steps import claim as claiming
@@ -29,6 +29,7 @@ from chalicelib.steps import (
     share,
     sweep,
     upload,
+    variants,
 )
 
 app = Http(doors=wiring.doors(), app_name="penstock", configure_logs=False)
@@ -142,6 +143,13 @@ def tell_of_stage(event: Any) -> dict[str, Any]:
     return answer
 
 
+@app.lambda_function(name="share")
+def move_endpoint(event: Any, _: Any) -> dict[str, Any]:
+    """What the API is asked for and may not do itself: see the doors of /projects/{project}/endpoint."""
+    note(step="share", project=event["project"])
+    return share.run(inbound.share(event), wiring.ports())
+
+
 # ── Callers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 @app.door("/healthz", public=True)
 def healthz() -> dict[str, str]:
@@ -241,14 +249,14 @@ def erase_record(project: str, record: str) -> Response:
 @app.door("/projects/{project}/endpoint", methods=["PUT"])
 def share_endpoint(project: str) -> Response:
     """Let several models answer by weights, copy requests to a shadow, or bring the endpoint back."""
-    command = share.Share(inbound.named(project), inbound.body(app.asked))
-    return Response(share.run(command, wiring.ports()), status_code=202)
+    wanted = inbound.body(app.asked)
+    return Response(variants.put(inbound.named(project), wanted, wiring.ports()), status_code=202)
 
 
 @app.door("/projects/{project}/endpoint", methods=["DELETE"])
 def remove_endpoint(project: str) -> dict[str, Any]:
     """Take the endpoint away; its models stay."""
-    return share.remove(inbound.named(project), wiring.ports())
+    return variants.remove(inbound.named(project), wiring.ports())
 
 
 @app.door("/projects/{project}/schema")

@@ -22,6 +22,7 @@ A refused model is no error: the gate answers `passed: false` with its reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 
 class Fault(dict[str, str]):
@@ -64,6 +65,11 @@ class PipelineError(Exception):
     def code(self) -> str:
         """The error's name in the state machine, in logs and in problem documents."""
         return type(self).__name__
+
+    def document(self) -> dict[str, Any]:
+        """As one function of ours tells it to another; see `rebuilt`."""
+        told = {"error": self.code, "where": self.where, "what": self.what, "do_next": self.do_next}
+        return {**told, "status": self.status, "faults": self.faults}
 
 
 class BadUpload(PipelineError):
@@ -155,3 +161,15 @@ class Misconfigured(PipelineError):
     """Settings or permissions are wrong: trying again does not help."""
 
     status, title, inner = 500, "This stage is not set up correctly", True
+
+
+def rebuilt(told: Mapping[str, Any]) -> PipelineError:
+    """The error that `PipelineError.document` told of."""
+    kinds = {kind.__name__: kind for kind in PipelineError.__subclasses__()}
+    return kinds.get(told["error"], PipelineError)(
+        told["where"],
+        told["what"],
+        told["do_next"],
+        status=told["status"],
+        faults=[Fault(**one) for one in told["faults"]],
+    )

@@ -94,6 +94,7 @@ _FEEDBACK: Schema = {
     "properties": {
         "inference_id": {"type": "string", "minLength": 1, "maxLength": 64},
         "truth": {"type": ["string", "number"]},
+        "model": {"type": ["string", "null"], "minLength": 1, "maxLength": 63},
     },
 }
 _ERASE: Schema = {

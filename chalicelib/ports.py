@@ -212,6 +212,9 @@ class Endpoints(Protocol):
     def update(self, name: str, config: str) -> None:
         """Move an endpoint to another configuration."""
 
+    def weigh(self, name: str, weights: Mapping[str, float]) -> None:
+        """Change the weights of variants that are there, and nothing else."""
+
     def delete(self, name: str) -> None:
         """Delete an endpoint; its configurations stay."""
 
@@ -260,6 +263,16 @@ class Background(Protocol):
 
     def score(self, batch: str, key: str) -> None:
         """Have step Score take up a batch; `key` is where its batch.json lies."""
+
+    def dropped(self, upload: Listed) -> None:
+        """Tell step Score of an upload, as its lost event would have."""
+
+
+class Functions(Protocol):
+    """The stage's own functions, called and waited for: each may do what its caller may not."""
+
+    def call(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What the function answers. Raises the error it refused with."""
 
 
 class Notices(Protocol):
@@ -386,6 +399,10 @@ class Ports(Protocol):
     @property
     def background(self) -> Background:
         """Work nobody waits for."""
+
+    @property
+    def functions(self) -> Functions:
+        """The stage's own functions."""
 
     @property
     def notices(self) -> Notices:

@@ -16,6 +16,7 @@ from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.dynamodb import DynamoLedger
 from chalicelib.adapters.erasures import DynamoErasures
 from chalicelib.adapters.files import S3Files
+from chalicelib.adapters.functions import LambdaFunctions
 from chalicelib.adapters.s3 import S3Documents
 from chalicelib.adapters.sagemaker import SageMakerEndpoints, SageMakerRegistry
 from chalicelib.adapters.sagemaker_jobs import SageMakerJobs
@@ -126,6 +127,11 @@ class Wiring:
     def background(self) -> port.Background:
         """Work nobody waits for."""
         return LambdaBackground(self._client("lambda"), self.settings.stage, self.settings.bucket)
+
+    @cached_property
+    def functions(self) -> port.Functions:
+        """Functions that may what this one may not."""
+        return LambdaFunctions(self._client("lambda", _PROMPT), self.settings.stage)
 
     @cached_property
     def notices(self) -> port.Notices:

@@ -44,9 +44,9 @@ from chalicelib.domain.prediction import Answer, Question
 from chalicelib.domain.ranking import Candidate
 from chalicelib.domain.run import RUNNING, Lease, RunEnded, RunRecord, new_run
 from chalicelib.domain.upload import Upload, object_id, order
-from chalicelib.errors import AwsTrouble, BadUpload, LeaseLost, PipelineError
+from chalicelib.errors import AwsTrouble, BadUpload, LeaseLost, PipelineError, rebuilt
 from chalicelib.settings import Settings
-from chalicelib.steps import claim, report
+from chalicelib.steps import claim, report, share
 from chalicelib.steps.erase import Eraser
 from chalicelib.steps.launch import Launch
 from chalicelib.steps.repair import Repair
@@ -259,7 +259,8 @@ class FakeDocuments:
         return self.bucket.listing(prefix)
 
     def keys(self, prefix: str) -> Iterable[str]:
-        return [key for key in self.bucket.current() if key.startswith(prefix)]
+        written = [uri.removeprefix("s3://").partition("/")[2] for uri in self.texts]
+        return [key for key in [*self.bucket.current(), *written] if key.startswith(prefix)]
 
     def remove(self, keys: Sequence[str]) -> None:
         if self.trouble_removing:
@@ -400,12 +401,19 @@ class FakeEndpoints:
         self.actual[name] = replace(self.actual[name], status="Updating")
         self._coming[name] = config
 
+    def weigh(self, name: str, weights: Mapping[str, float]) -> None:
+        actual = self.actual[name]
+        assert actual.weights.keys() == weights.keys()
+        self.actual[name] = replace(actual, weights=dict(weights))
+
     def delete(self, name: str) -> None:
         self.actual.pop(name, None)
 
     def settle(self, name: str) -> None:
         """The endpoint comes into service as asked."""
-        self.actual[name] = Actual(name, "InService", self._coming[name])
+        config = self._coming[name]
+        weights = {one.variant: one.weight for one in self.served.get(config, []) if not one.shadow}
+        self.actual[name] = Actual(name, "InService", config, weights=weights)
 
     def roll_back(self, name: str, reason: str | None = None) -> None:
         """The update fails; the endpoint is InService as before, or Failed if there is no before."""
@@ -479,9 +487,28 @@ class FakeBackground:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.told: list[Listed] = []
 
     def score(self, batch: str, key: str) -> None:
         self.asked.append((batch, key))
+
+    def dropped(self, upload: Listed) -> None:
+        self.told.append(upload)
+
+
+class FakeFunctions:
+    """Functions that run at once; what passes between them is JSON text, as Lambda has it."""
+
+    def __init__(self, ports: FakePorts) -> None:
+        self._ports = ports
+
+    def call(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        assert name == "share"
+        told = share.run(inbound.share(json.loads(json.dumps(document))), self._ports)
+        answer: dict[str, Any] = json.loads(json.dumps(told))
+        if "refused" in answer:
+            raise rebuilt(answer["refused"])
+        return answer
 
 
 class FakeNotices:
@@ -531,6 +558,10 @@ class FakePorts:
     files: FakeFiles = field(default_factory=FakeFiles)
     transforms: FakeTransforms = field(default_factory=FakeTransforms)
     background: FakeBackground = field(default_factory=FakeBackground)
+
+    @cached_property
+    def functions(self) -> FakeFunctions:
+        return FakeFunctions(self)
 
     @cached_property
     def erasures(self) -> InMemoryErasures:

@@ -30,7 +30,9 @@ class S3Files:
             if code_of(error) in {"404", "NoSuchKey", "NotFound"}:
                 return None
             raise translated(error, key) from error
-        return Stored(str(found["ETag"]).strip('"'), int(found["ContentLength"]))
+        return Stored(
+            str(found["ETag"]).strip('"'), int(found["ContentLength"]), found.get("VersionId") or None
+        )
 
     def upload(self, key: str, content_type: str, size: int, seconds: int) -> str:
         """A link to PUT exactly so many bytes of that type with: both are signed."""

@@ -104,10 +104,13 @@ class SageMakerEndpoints:
             if _missing(error):
                 return None
             raise translated(error, f"endpoint {name}") from error
+        weights = {
+            one["VariantName"]: float(one.get("CurrentWeight", 0))
+            for one in found.get("ProductionVariants", [])
+        }
         # A failed first creation has no configuration in service.
-        return Actual(
-            name, found["EndpointStatus"], found.get("EndpointConfigName", ""), found.get("FailureReason")
-        )
+        config = found.get("EndpointConfigName", "")
+        return Actual(name, found["EndpointStatus"], config, found.get("FailureReason"), weights)
 
     def prepare(self, config: str, served: Sequence[Served], tags: Tags, *, capture: int) -> None:
         """Create the models that have a container, and the configuration of all, unless they are there."""
@@ -160,6 +163,14 @@ class SageMakerEndpoints:
                     f"endpoint {name}", "another update is going", "Wait for its end."
                 ) from error
             raise translated(error, f"endpoint {name}") from error
+
+    def weigh(self, name: str, weights: Mapping[str, float]) -> None:
+        """Change the weights of variants that are there; no instance is started or stopped."""
+        wanted = [{"VariantName": one, "DesiredWeight": weight} for one, weight in weights.items()]
+        with calling(f"endpoint {name}"):
+            self._client.update_endpoint_weights_and_capacities(
+                EndpointName=name, DesiredWeightsAndCapacities=wanted
+            )
 
     def delete(self, name: str) -> None:
         """Delete an endpoint, if it is there."""

@@ -38,10 +38,7 @@ class SageMakerPredictor:
             )
             body = answer["Body"].read()
         except ReadTimeoutError as error:
-            what = "no answer in time"
-            raise TimedOut(
-                f"endpoint {endpoint}", what, "Send fewer rows a request, or a faster model."
-            ) from error
+            raise TimedOut(f"endpoint {endpoint}", "no answer in time", limits.CURE) from error
         except (ConnectTimeoutError, ConnectionClosedError) as error:
             raise AwsTrouble(
                 f"endpoint {endpoint}", f"connection lost: {error}", "Try again in a moment."
@@ -105,7 +102,7 @@ def _model_error(error: ClientError, where: str) -> PipelineError:
             where, f"the model is not ready: {said(message)}", "Try again in a moment.", status=503
         )
     if status in {0, 504}:  # 0: the model gave no answer within SageMaker's own 60 s
-        return TimedOut(where, "the model did not answer in time", "Send fewer rows a request.")
+        return TimedOut(where, "the model did not answer in time", limits.CURE)
     return JobFailed(
         where, f"the model failed with {status}: {said(message)}", "Its log is in /aws/sagemaker/Endpoints."
     )

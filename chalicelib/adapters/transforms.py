@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters.aws import calling, code_of, message_of, translated
+from chalicelib.domain.bucket import Listed
 
 
 class SageMakerTransforms:
@@ -40,10 +41,18 @@ class LambdaBackground:
 
     def score(self, batch: str, key: str) -> None:
         """Have function score take up a batch, told as the event of a drop is."""
-        detail = {"bucket": {"name": self._bucket}, "object": {"key": key}, "batch": batch}
+        self._tell("Batch Accepted", {"object": {"key": key}, "batch": batch})
+
+    def dropped(self, upload: Listed) -> None:
+        """Tell function score of an upload, as its lost event would have."""
+        told = {"key": upload.key, "etag": upload.etag, "version-id": upload.version_id}
+        self._tell("Object Found", {"object": told})
+
+    def _tell(self, kind: str, detail: Mapping[str, Any]) -> None:
+        detail = {"bucket": {"name": self._bucket}, **detail}
         event = {
-            "version": "0", "id": batch, "account": "", "time": "", "region": "", "resources": [],
-            "source": "penstock", "detail-type": "Batch Accepted", "detail": detail,
+            "version": "0", "id": "", "account": "", "time": "", "region": "", "resources": [],
+            "source": "penstock", "detail-type": kind, "detail": detail,
         }  # fmt: skip
         name = f"penstock-{self._stage}-score"
         with calling(f"function {name}"):

@@ -14,7 +14,7 @@ from chalicelib.domain import limits
 from chalicelib.domain.negotiation import JSON_LINES
 from chalicelib.domain.project import name_fault
 from chalicelib.domain.request_schema import RequestSchema
-from chalicelib.domain.upload import SCORE
+from chalicelib.domain.upload import DROP, SCORE, scratch
 from chalicelib.errors import BadUpload, NotFound
 
 ACCEPTED, SCORING, DONE, FAILED, REFUSED = "accepted", "scoring", "done", "failed", "refused"
@@ -26,7 +26,10 @@ _ROW = "_row"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is kept of a batch: scores/<project>/<id>/batch.json. `rows`: read, refused, sent, answered."""
+    """What is kept of a batch: scores/<project>/<id>/batch.json. `rows`: read, refused, sent, answered.
+
+    `mark`: the key that says that the upload it scores has been taken up; None for rows in a request.
+    """
 
     id: str
     project: str
@@ -38,6 +41,7 @@ class Batch:
     status: str = ACCEPTED
     reason: str | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
+    mark: str | None = None
 
     @property
     def folder(self) -> str:
@@ -79,6 +83,16 @@ def no_batch(batch: str) -> NotFound:
     )
 
 
+def marks(project: str) -> str:
+    """Where a project's marks lie: one for each upload to be scored that has been taken up."""
+    return f"scores/{project}/taken/"
+
+
+def mark(project: str, key: str, version_id: str | None, etag: str) -> str:
+    """The mark of one upload; the same file dropped again is another upload."""
+    return f"{marks(project)}{hashlib.sha256(f'{key} {version_id or etag}'.encode()).hexdigest()[:32]}.json"
+
+
 def job_name(stage: str, batch: str) -> str:
     """The transform job of a batch."""
     return f"penstock-{stage}-{batch}"
@@ -89,9 +103,15 @@ def state(job_status: str) -> str:
     return _STATES.get(job_status, SCORING)
 
 
+def is_to_score(key: str, project: str) -> bool:
+    """Whether a key can name a file of the project to be scored: what Spark or a desktop leaves beside it is none."""
+    place = f"{DROP}{project}/{SCORE}"
+    return key.startswith(place) and not key.endswith("/") and scratch(key.removeprefix(place)) is None
+
+
 def to_score(key: str, project: str) -> str:
     """The key, if it can name a file of the project to be scored. Raises NotFound."""
-    if not key.startswith(f"drop/{project}/{SCORE}") or key.endswith("/"):
+    if not is_to_score(key, project):
         what = f"there is nothing to score: it is not below drop/{project}/{SCORE}"
         advice = "POST /projects/{project}/uploads with folder score answers a key that is."
         raise NotFound(f"key {key[:200]!r}", what, advice)

@@ -30,6 +30,7 @@ class Stored:
 
     etag: str
     size: int
+    version_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ comparison of the configuration's name tells a release from a roll-back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 CREATE, UPDATE, WAIT, PROBE, ROLLED_BACK, DISCARD = (
@@ -18,17 +18,18 @@ CREATE, UPDATE, WAIT, PROBE, ROLLED_BACK, DISCARD = (
     "rolled back",
     "discard",
 )
-VARIANT = "live"
+VARIANT, SHADOW = "live", "shadow"
 
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """An endpoint as SageMaker describes it."""
+    """An endpoint as SageMaker describes it; `weights` by production variant, as they are now."""
 
     name: str
     status: str
     config: str
     reason: str | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

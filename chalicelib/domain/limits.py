@@ -48,8 +48,9 @@ FAULTS = 100
 BATCH = 100 * MB
 """The largest file a batch takes: its rows are checked one by one within Lambda's 15 minutes and its 512 MB of disk."""
 CURE = (
-    "Send fewer rows a request, or all of them as a batch: POST /projects/{project}/uploads "
-    "(folder score/) answers where to put the file, and GET /batch/{id} where its answers are."
+    "Send fewer rows a request, or all of them as a batch: POST /projects/{project}/uploads with folder score "
+    "answers a link to PUT the file with, and POST /projects/{project}/batch with its key a 202, whose Location "
+    "says how far it is and where the answers are."
 )
 
 

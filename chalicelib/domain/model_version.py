@@ -50,7 +50,9 @@ class Champion:
     variants: Mapping[str, float] = field(default_factory=dict)
     """Shares of the traffic by variant while several models answer; empty while the champion answers alone."""
     shadow: str | None = None
-    """The run whose model gets copies of requests, its answers thrown away."""
+    """The run whose model gets copies of requests; nobody waits for its answers."""
+    released_shadow: str | None = None
+    """The shadow in `config` itself, where the spec asked for one: then `config` is not the champion alone."""
 
     def model_of(self, variant: str) -> str:
         """The run whose model answers as this variant."""

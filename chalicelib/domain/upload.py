@@ -74,11 +74,16 @@ def destination(key: str) -> tuple[str, str | None]:
     return (NO_PROJECT, reason) if reason else (project, None)
 
 
+def scratch(path: str) -> str | None:
+    """The part of a path that a program has left beside data, if one is."""
+    return next((part for part in path.split("/") if _SCRATCH.search(part)), None)
+
+
 def _no_data(project: str, rest: str) -> str | None:
     """Why a file of a project is none to learn from."""
-    scratch = next((part for part in rest.split("/") if _SCRATCH.search(part)), None)
-    if scratch is not None:
-        return f"{scratch!r} is what a program leaves beside data: give data another name"
+    left = scratch(rest)
+    if left is not None:
+        return f"{left!r} is what a program leaves beside data: give data another name"
     if rest.startswith(SCORE):
         return f"rows to be scored, not to learn from: GET /projects/{project}/batch tells of them"
     return None

@@ -18,6 +18,7 @@ from chalicelib.ports import Ports
 _LINK_SECONDS = 900
 _COUNTED = 64 * limits.MB
 """Answers up to this size are counted line by line when the batch is looked at."""
+_INSIDE = {"model_name", "instance", "mark"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def accept(command: Accept, ports: Ports) -> dict[str, Any]:
         batch_id = batches.batch_id(command.project, name, champion.run)
         key = f"{batches.folder(batch_id)}request/{name}"
         ports.files.put(key, command.body)
+        mark = None
     else:
         key = batches.to_score(command.key, command.project)
         stored = ports.files.head(key)
@@ -48,20 +50,27 @@ def accept(command: Accept, ports: Ports) -> dict[str, Any]:
                 key, "there is no such file", "Put it there first: POST /projects/{project}/uploads."
             )
         batch_id = batches.batch_id(command.project, key, stored.etag, champion.run)
-    return _accepted(batch_id, key, command.project, ports)
+        mark = batches.mark(command.project, key, stored.version_id, stored.etag)
+    return _accepted(batch_id, key, mark, command.project, ports)
 
 
-def _accepted(batch_id: str, key: str, project: str, ports: Ports) -> dict[str, Any]:
+def _accepted(batch_id: str, key: str, mark: str | None, project: str, ports: Ports) -> dict[str, Any]:
     known = ports.documents.read(_address(batch_id, ports))
     if known is None or known["status"] == batches.REFUSED:
         champion, spec = ports.champions.of(project), ports.ledger.project(project) or {}
         instance = complete(spec)["release"]["instance"]
         at = ports.clock.now().isoformat()
-        batch = Batch(batch_id, project, key, champion.run, champion.config, instance, at)
+        batch = Batch(batch_id, project, key, champion.run, champion.config, instance, at, mark=mark)
         known = batch.document()
         ports.documents.write(_address(batch_id, ports), known)
         ports.background.score(batch_id, f"{batch.folder}batch.json")
-    return {**known, "status_url": f"/batch/{batch_id}"}
+    return _told(known, batch_id)
+
+
+def _told(document: Mapping[str, Any], batch_id: str) -> dict[str, Any]:
+    """What callers are told of a batch; the rest is ours."""
+    shown = {name: value for name, value in document.items() if name not in _INSIDE}
+    return {**shown, "status_url": f"/batch/{batch_id}"}
 
 
 def look(batch_id: str, ports: Ports) -> dict[str, Any]:
@@ -72,8 +81,7 @@ def look(batch_id: str, ports: Ports) -> dict[str, Any]:
     batch = Batch(**found)
     if batch.status == batches.SCORING:
         batch = _looked(batch, ports)
-    told = {**batch.document(), "status_url": f"/batch/{batch_id}", "links": _links(batch, ports)}
-    return {name: value for name, value in told.items() if name not in {"model_name", "instance"}}
+    return {**_told(batch.document(), batch_id), "links": _links(batch, ports)}
 
 
 def _looked(batch: Batch, ports: Ports) -> Batch:

@@ -15,7 +15,10 @@ from chalicelib.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """{inference_id, truth}: the header X-Penstock-Inference-Id of a prediction, and what it should have been."""
+    """{inference_id, truth, model}: of a prediction the header X-Penstock-Inference-Id, and what it should have been.
+
+    `model` is its header X-Penstock-Model; left out, it was the model released now.
+    """
 
     project: str
     told: Any
@@ -24,7 +27,9 @@ class Feedback:
 def run(command: Feedback, ports: Ports) -> dict[str, Any]:
     """Answers what was kept. Told twice of the same prediction, the last truth counts. Raises 422 with every fault."""
     champion = ports.champions.of(command.project)
-    faults = list(_faults(command.told, ports.schemas.of(champion.run)))
+    model = _model(command, champion.run, ports)
+    faults = [Fault("model", "must be the X-Penstock-Model of a prediction")] if model is None else []
+    faults += _faults(command.told, ports.schemas.of(model or champion.run))
     if faults:
         raise BadRequest("feedback", "not usable", "Correct what errors names.", status=422, faults=faults)
     told: Mapping[str, Any] = command.told
@@ -32,7 +37,7 @@ def run(command: Feedback, ports: Ports) -> dict[str, Any]:
         "project": command.project,
         "inference_id": told["inference_id"],
         "truth": str(told["truth"]),
-        "model": champion.run,
+        "model": model,
         "at": ports.clock.now().isoformat(),
     }
     # A prediction's own place: the next truth of the same one replaces this one.
@@ -42,11 +47,20 @@ def run(command: Feedback, ports: Ports) -> dict[str, Any]:
     return kept
 
 
+def _model(command: Feedback, released: str, ports: Ports) -> str | None:
+    """The run whose model is spoken of; None for one that is no run of the project."""
+    named = command.told.get("model") if isinstance(command.told, Mapping) else None
+    if named is None or named == released:
+        return released
+    known = ports.ledger.run(named) if isinstance(named, str) and 0 < len(named) < 64 else None
+    return known.run if known is not None and known.project == command.project else None
+
+
 def _faults(told: Any, schema: RequestSchema) -> Iterator[Fault]:
     if not isinstance(told, Mapping):
         yield Fault("", 'must be an object: {"inference_id": "…", "truth": …}')
         return
-    for name in told.keys() - {"inference_id", "truth"}:
+    for name in told.keys() - {"inference_id", "truth", "model"}:
         yield Fault(str(name), "is not known here")
     name = told.get("inference_id")
     if not isinstance(name, str) or not name.isprintable() or not name.isascii() or not 1 <= len(name) <= 64:

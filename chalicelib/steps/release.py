@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain import endpoint as endpoints
-from chalicelib.domain.endpoint import VARIANT, Actual, Served, config_name, endpoint_name, plan, wait_seconds
+from chalicelib.domain.endpoint import (
+    SHADOW,
+    VARIANT,
+    Actual,
+    Served,
+    config_name,
+    endpoint_name,
+    plan,
+    wait_seconds,
+)
 from chalicelib.domain.jobs import image_of, learner_of
 from chalicelib.domain.model_version import Champion, container
 from chalicelib.domain.notices import RELEASE, of_document
@@ -83,9 +92,19 @@ def _act(
 def _create_config(document: Mapping[str, Any], wanted: str, ports: Ports) -> None:
     spec = _read(document["claim"]["spec_uri"], ports)
     serving = container(image_of(ports.settings, learner_of(document)), document["register"]["artifact"])
-    served = Served(VARIANT, wanted, serving, 1.0, spec["release"]["instance"])
+    served = [Served(VARIANT, wanted, serving, 1.0, spec["release"]["instance"])]
+    before = _before(document, spec, ports)
+    if before is not None:
+        sample = spec["release"]["shadow"]["sample"]
+        served.append(Served(SHADOW, before.config, None, sample, spec["release"]["instance"], shadow=True))
     capture = spec.get("watch", {}).get("capture_percent", 0)
-    ports.endpoints.prepare(wanted, [served], _tags(document, ports), capture=capture)
+    ports.endpoints.prepare(wanted, served, _tags(document, ports), capture=capture)
+
+
+def _before(document: Mapping[str, Any], spec: Mapping[str, Any], ports: Ports) -> Champion | None:
+    """The model that answers until now, if the spec wants it to go on as a shadow."""
+    champion = ports.ledger.champion(document["project"]) if "shadow" in spec["release"] else None
+    return champion if champion is not None and champion.run != document["run"] else None
 
 
 def _tags(document: Mapping[str, Any], ports: Ports) -> list[dict[str, str]]:
@@ -145,7 +164,7 @@ def _undo(project: str, name: str, wanted: str, before: Mapping[str, Any], ports
 
 def _crown(document: Mapping[str, Any], name: str, wanted: str, ports: Ports) -> None:
     scorecard = _read(document["evaluate"]["scorecard_uri"], ports)
-    register = document["register"]
+    register, shadow = document["register"], _shadow(document, ports)
     champion = Champion(
         project=document["project"],
         run=document["run"],
@@ -156,8 +175,19 @@ def _crown(document: Mapping[str, Any], name: str, wanted: str, ports: Ports) ->
         config=wanted,
         metrics=scorecard["metrics"],
         released_at=ports.clock.now().isoformat(),
+        shadow=shadow,
+        released_shadow=shadow,
     )
     ports.ledger.put_champion(champion)
+
+
+def _shadow(document: Mapping[str, Any], ports: Ports) -> str | None:
+    """The run whose model this release left as a shadow; the same when it is asked again."""
+    known = ports.ledger.champion(document["project"])
+    if known is not None and known.run == document["run"]:
+        return known.released_shadow
+    before = _before(document, _read(document["claim"]["spec_uri"], ports), ports)
+    return before.run if before else None
 
 
 def _read(uri: str, ports: Ports) -> dict[str, Any]:

@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.domain import limits
-from chalicelib.domain.batch import REFUSED, SCORING, Batch, batch_id, rows, sort, transform
+from chalicelib.domain.batch import (
+    REFUSED,
+    SCORING,
+    Batch,
+    batch_id,
+    is_to_score,
+    mark,
+    rows,
+    sort,
+    transform,
+)
 from chalicelib.domain.project import complete
 from chalicelib.domain.upload import DROP
 from chalicelib.errors import BadUpload
@@ -24,33 +34,42 @@ class Score:
     key: str
     etag: str = ""
     batch: str | None = None
+    version_id: str | None = None
 
 
 def run(command: Score, ports: Ports) -> dict[str, Any]:
-    """Answers the batch's id, its status (scoring, refused, not ours), and how many rows were read, refused, sent."""
+    """Answers the batch's id, its status, and how many rows were read, refused, sent.
+
+    The status is scoring or refused; or not ours, ignored (nothing to score), known (that upload has been scored).
+    """
     if command.bucket != ports.settings.bucket:
         return {"status": "not ours", "batch": None, "rows": {}}  # one rule serves the buckets of every stage
     batch = _batch(command, ports)
     if batch is None:
         return {"status": "ignored", "batch": None, "rows": {}}
     note(project=batch.project, batch=batch.id, model=batch.model)
+    known = ports.documents.read(_address(batch.mark, ports)) if batch.mark and not command.batch else None
+    if known:  # its event came twice, or the sweep was quicker
+        return {"status": "known", "batch": known["batch"], "rows": {}}
     try:
         batch = _started(batch, ports)
     except BadUpload as error:
         batch = replace(batch, status=REFUSED, reason=str(error))
     _keep(batch, ports)
+    if batch.mark:  # last: an upload whose function died is found by the sweep
+        ports.documents.write(_address(batch.mark, ports), {"batch": batch.id})
     return {"status": batch.status, "batch": batch.id, "rows": dict(batch.rows)}
 
 
 def _batch(command: Score, ports: Ports) -> Batch | None:
-    """The batch as the API accepted it; for a drop a new one, or None where there is no such project."""
+    """The batch as the API accepted it; for a drop a new one, or None where there is nothing to score."""
     if command.batch:
         found = ports.documents.read(_address(command.key, ports))
         return Batch(**found) if found else None
     project = command.key.removeprefix(DROP).partition("/")[0]
     spec = ports.ledger.project(project)
-    if spec is None:
-        return None
+    if spec is None or not is_to_score(command.key, project):
+        return None  # the rule's wildcard also lets drop/<project>/data/score/… through
     champion = ports.ledger.champion(project)
     run_name = champion.run if champion else None
     return Batch(
@@ -61,6 +80,7 @@ def _batch(command: Score, ports: Ports) -> Batch | None:
         model_name=champion.config if champion else None,
         instance=complete(spec)["release"]["instance"],
         at=ports.clock.now().isoformat(),
+        mark=mark(project, command.key, command.version_id, command.etag),
     )
 
 

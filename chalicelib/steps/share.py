@@ -1,18 +1,22 @@
-"""Share: let several models answer by weights, or one get copies (shadow); take an endpoint away, and wake it."""
+"""Share: let several models answer by weights, or one get copies (shadow); take an endpoint away, and wake it.
+
+A function of its own: it alone among what callers of the API reach may create models and endpoints. It is told of a
+project and of weights and finds everything else itself, so that whoever calls it can ask for no more than that.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalicelib.domain.endpoint import VARIANT, Served, endpoint_name
+from chalicelib.domain.endpoint import SHADOW, VARIANT, Actual, Served
 from chalicelib.domain.jobs import image_of, learner_name
 from chalicelib.domain.model_version import Champion, container, group_name
 from chalicelib.domain.project import complete
-from chalicelib.errors import BadRequest, Conflict, Fault
+from chalicelib.errors import BadRequest, Conflict, Fault, PipelineError
 from chalicelib.observability import note
 from chalicelib.ports import Ports
 
@@ -22,16 +26,28 @@ _MOST = 10
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """{"variants": {run: weight, …}, "shadow": {"model": run, "sample": 0.1}}; shares are weight over sum."""
+    """{"variants": {run: weight, …}, "shadow": {"model": run, "sample": 0.1}}; shares are weight over sum.
+
+    With `remove`, the endpoint is taken away.
+    """
 
     project: str
-    wanted: Any
+    wanted: Any = None
+    remove: bool = False
 
 
 def run(command: Share, ports: Ports) -> dict[str, Any]:
-    """Answers what the endpoint goes to now. Raises NotReady (nothing released), Conflict (updating), 422."""
+    """Answers what the endpoint goes to now; or why not, under `refused`: nothing released, it is updating, 422 …"""
     ports.champions.forget(command.project)
-    champion = ports.champions.of(command.project)
+    try:
+        champion = ports.champions.of(command.project)
+        return _remove(champion, ports) if command.remove else _put(command, champion, ports)
+    except PipelineError as error:
+        note(error=error.code, reason=str(error))
+        return {"refused": error.document()}
+
+
+def _put(command: Share, champion: Champion, ports: Ports) -> dict[str, Any]:
     faults = list(_faults(command.wanted))
     if faults:
         raise BadRequest("endpoint", "not usable", "Correct what errors names.", status=422, faults=faults)
@@ -41,31 +57,53 @@ def run(command: Share, ports: Ports) -> dict[str, Any]:
         raise Conflict(
             f"endpoint {champion.endpoint}", f"it is {actual.status}", "Try again when it is InService."
         )
-    served = _served(variants, shadow, champion, ports)
-    config = _config(champion, variants, shadow, ports)
-    tags = [{"Key": "penstock:project", "Value": champion.project}]
-    if config != champion.config:
-        ports.endpoints.prepare(config, served, tags, capture=0)
-    if actual is None:
-        ports.endpoints.create(champion.endpoint, config, tags)
-    elif actual.config != config:
-        ports.endpoints.update(champion.endpoint, config)
-    shares = variants if config != champion.config and len(variants) > 1 else {}
+    if actual is not None and _only_weights(variants, shadow, champion, actual):
+        config = actual.config
+        ports.endpoints.weigh(champion.endpoint, variants)
+    else:
+        config = _moved(variants, shadow, champion, actual, ports)
+    shares = {} if list(variants) == [VARIANT] else variants
     told = replace(champion, variants=shares, shadow=shadow["model"] if shadow else None)
     ports.ledger.put_champion(told)
-    ports.champions.forget(command.project)
-    note(project=command.project, variants=len(variants), shadow=told.shadow)
+    note(variants=len(variants), shadow=told.shadow)
     return {"project": command.project, "endpoint": champion.endpoint, "config": config, "variants": variants,
             "shadow": shadow, "status_url": f"/projects/{command.project}/endpoint"}  # fmt: skip
 
 
-def remove(project: str, ports: Ports) -> dict[str, Any]:
-    """Take the endpoint away; its models and configurations stay, and PUT brings it back."""
-    ports.champions.forget(project)
-    champion = ports.champions.of(project)
-    ports.endpoints.delete(endpoint_name(ports.settings.stage, project))
+def _only_weights(
+    variants: Mapping[str, float], shadow: Mapping[str, Any] | None, champion: Champion, actual: Actual
+) -> bool:
+    """Whether the same models answer already: other weights then hold at once, without new instances."""
+    there = shadow is None and champion.shadow is None and champion.variants.keys() == variants.keys()
+    return len(variants) > 1 and there and actual.weights.keys() == variants.keys()
+
+
+def _moved(
+    variants: Mapping[str, float],
+    shadow: Mapping[str, Any] | None,
+    champion: Champion,
+    actual: Actual | None,
+    ports: Ports,
+) -> str:
+    """Send the endpoint to a configuration with these models; answers its name."""
+    spec = complete(ports.ledger.project(champion.project) or {})
+    capture = int(spec.get("watch", {}).get("capture_percent", 0))
+    served = _served(variants, shadow, spec, champion, ports)
+    config = _config(champion, served, capture, ports)
+    tags = [{"Key": "penstock:project", "Value": champion.project}]
+    if config != champion.config:
+        ports.endpoints.prepare(config, served, tags, capture=capture)
+    if actual is None:
+        ports.endpoints.create(champion.endpoint, config, tags)
+    elif actual.config != config:
+        ports.endpoints.update(champion.endpoint, config)
+    return config
+
+
+def _remove(champion: Champion, ports: Ports) -> dict[str, Any]:
+    ports.endpoints.delete(champion.endpoint)
     ports.ledger.put_champion(replace(champion, variants={}, shadow=None))
-    return {"project": project, "endpoint": champion.endpoint, "removed": True}
+    return {"project": champion.project, "endpoint": champion.endpoint, "removed": True}
 
 
 def _faults(wanted: Any) -> Iterator[Fault]:
@@ -113,28 +151,29 @@ def _read(wanted: Mapping[str, Any], champion: Champion) -> tuple[dict[str, floa
     return {names[run_name]: float(weight) for run_name, weight in given.items()}, told
 
 
-def _config(
-    champion: Champion, variants: Mapping[str, float], shadow: Mapping[str, Any] | None, ports: Ports
-) -> str:
+def _config(champion: Champion, served: Sequence[Served], capture: int, ports: Ports) -> str:
     """The champion's own configuration when it answers alone; else one named by what is in it."""
-    if list(variants) == [VARIANT] and shadow is None:
+    if [one.variant for one in served] == [VARIANT] and champion.released_shadow is None:
         return champion.config
-    asked = json.dumps([champion.config, sorted(variants.items()), shadow], sort_keys=True)
-    digest = hashlib.sha256(asked.encode()).hexdigest()[:8]
+    inside = sorted([one.variant, one.model, one.weight, one.instance] for one in served)
+    digest = hashlib.sha256(json.dumps([inside, capture]).encode()).hexdigest()[:8]
     return f"penstock-{ports.settings.stage}-{champion.project}-share-{digest}"
 
 
 def _served(
-    variants: Mapping[str, float], shadow: Mapping[str, Any] | None, champion: Champion, ports: Ports
+    variants: Mapping[str, float],
+    shadow: Mapping[str, Any] | None,
+    spec: Mapping[str, Any],
+    champion: Champion,
+    ports: Ports,
 ) -> list[Served]:
-    spec = complete(ports.ledger.project(champion.project) or {})
     found = [_one(name, weight, spec, champion, ports) for name, weight in variants.items()]
     if shadow:
         share = shadow["sample"] * sum(
             variants.values()
         )  # of the production variants' weights, as SageMaker has it
         one = _one(shadow["model"], share, spec, champion, ports)
-        found.append(replace(one, variant="shadow", shadow=True))
+        found.append(replace(one, variant=SHADOW, shadow=True))
     return found
 
 

@@ -2,23 +2,30 @@
 
 Per project: (a) a lease whose execution is no longer running is given its next attempt, at most MAX_ATTEMPTS, then
 reported as failed; (b) where bucket and ledger tell different stories of a key, the bucket is right; (c) uploads
-that waited for their project, or that failed with a run, are taken up again.
+that waited for their project, or that failed with a run, are taken up again; (d) files to be scored that nobody has
+taken up are scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
-from chalicelib.domain.bucket import differs, settled
+from chalicelib.domain.batch import is_to_score, mark, marks
+from chalicelib.domain.bucket import Listed, differs, settled
 from chalicelib.domain.ledger import IGNORED, PENDING, Move, ObjectRecord
 from chalicelib.domain.run import MAX_ATTEMPTS, Lease, RunEnded
 from chalicelib.domain.upload import DROP, destination
 from chalicelib.errors import PipelineError
 from chalicelib.observability import note
 from chalicelib.ports import Ports
+
+SCORING, RECENT = timedelta(minutes=20), timedelta(days=3)
+"""A file to be scored is left to its own function that long; one that no function could score is not tried for ever."""
+Shown = Mapping[str, Sequence[Listed]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +52,22 @@ def run(command: Sweep, ports: Ports) -> dict[str, Any]:
 
 
 def _project(project: str, ports: Ports) -> dict[str, Any]:
-    records = ports.ledger.objects(
-        project
-    )  # before the bucket: what it knows and the listing lacks is really gone
-    entered = _differences(project, records, ports)
+    records = ports.ledger.objects(project)
+    # The bucket after the ledger: what is known and not listed is really gone.
+    listing = ports.documents.listing(f"{DROP}{project}/")
+    shown = {key: list(found) for key, found in groupby(listing, key=lambda one: one.key)}
+    entered = _differences(project, records, shown, ports)
+    scored = _unscored(project, shown, ports)
     adopted = _adopt(records, ports)
     restarted = _dead_run(project, ports)
     started = None if restarted else ports.launcher.when_waiting(project, retries=True)
-    return {"entered": entered, "adopted": adopted, "restarted": restarted, "started": started}
+    return {
+        "entered": entered,
+        "scored": scored,
+        "adopted": adopted,
+        "restarted": restarted,
+        "started": started,
+    }
 
 
 def _dead_run(project: str, ports: Ports) -> str | None:
@@ -88,20 +103,37 @@ def _adopt(records: Sequence[ObjectRecord], ports: Ports) -> int:
     return len(ports.ledger.move([Move(r, r.becomes(PENDING, at=at)) for r in early]))
 
 
-def _differences(project: str, records: Sequence[ObjectRecord], ports: Ports) -> int:
+def _unscored(project: str, shown: Shown, ports: Ports) -> int:
+    """Have the files scored whose events were lost; answers how many."""
+    now = ports.clock.now()
+    oldest, newest = now - RECENT, now - SCORING
+    here = [
+        one
+        for versions in shown.values()
+        for one in versions
+        if one.latest
+        and not one.marker
+        and is_to_score(one.key, project)
+        and oldest <= one.modified <= newest
+    ]
+    taken = set(ports.documents.keys(marks(project))) if here else set()
+    lost = [one for one in here if mark(project, one.key, one.version_id, one.etag) not in taken]
+    for one in lost:
+        ports.background.dropped(one)
+    return len(lost)
+
+
+def _differences(project: str, records: Sequence[ObjectRecord], shown: Shown, ports: Ports) -> int:
     """Repair every key of which ledger and bucket tell different stories; answers how many verdicts that changed."""
     known: dict[str, list[ObjectRecord]] = {}
     for record in records:
         known.setdefault(record.key, []).append(record)
     before = settled(records, ports.clock.now())
-    listing = ports.documents.listing(f"{DROP}{project}/")
-    shown = {key: list(found) for key, found in groupby(listing, key=lambda one: one.key)}
     odd = [key for key in {**known, **shown} if differs(known.get(key, []), shown.get(key, []), before)]
     changed = 0
     for key in (one for one in odd if destination(one)[1] is None):
-        if (
-            key not in known and len(shown[key]) == 1
-        ):  # most of what is lost: no need to ask again what was just read
+        # Most of what is lost is one version of a new key: no need to ask again for what was just read.
+        if key not in known and len(shown[key]) == 1:
             changed += ports.repairer.enter(project, shown[key][0], before=before)
         else:
             changed += ports.repairer(project, key, before=before)

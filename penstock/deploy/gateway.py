@@ -10,7 +10,10 @@ from penstock.deploy.target import Target
 
 _TITLES = {
     "MISSING_AUTHENTICATION_TOKEN": ("404", "There is no such address"),
-    "REQUEST_TOO_LARGE": ("413", "The request is larger than API Gateway takes (10 MB): send it as a batch"),
+    "REQUEST_TOO_LARGE": (
+        "413",
+        "Larger than API Gateway takes (10 MB): POST /projects/{project}/uploads and …/batch take it as a file",
+    ),
     "THROTTLED": ("429", "Too many requests"),
     "QUOTA_EXCEEDED": ("429", "The quota of this API key is used up"),
     "INVALID_API_KEY": ("403", "The API key is missing or not known"),

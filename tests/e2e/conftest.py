@@ -12,6 +12,7 @@ import pytest
 
 from penstock import deploy
 from penstock.localaws import control
+from tests.e2e import moods
 from tests.e2e.stage import Stage
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +63,7 @@ def environment(endpoint_url: str) -> Iterator[None]:
 def deployed_stage(folder: Path) -> Iterator[Stage]:
     """An embedded AWS with stage local deployed on it, gone afterwards."""
     root = copy_checkout(folder)
-    running = control.up(root)
+    running = control.up(root, testing=True)
     try:
         with environment(running.endpoint_url):
             yield Stage(deploy.deploy("local", root, lambda name, state: None), root)
@@ -75,6 +76,16 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The stage most tests share; each uses projects of its own."""
     with deployed_stage(tmp_path_factory.mktemp("a checkout")) as deployed:
         yield deployed
+
+
+@pytest.fixture(scope="session")
+def door(stage: Stage) -> Stage:
+    """The stage with a model that tells moods: one run for all tests of a process that ask it."""
+    stage.put_project(moods.spec(moods.PROJECT))
+    key = stage.drop(moods.PROJECT, "rows.csv", moods.as_csv(moods.moods(240)))
+    runs = stage.settled(moods.PROJECT, {key})
+    assert [run["state"] for run in runs] == ["SUCCEEDED"], runs
+    return stage
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.moods import PROJECT
 from tests.e2e.stage import Stage
-from tests.e2e.test_front_door import PROJECT, door
 
-__all__ = ["door"]
 ROOT = Path(__file__).parents[2]
 PROGRAM = os.environ.get("PENSTOCK_SCHEMATHESIS") or str(ROOT / ".venv-schemathesis" / "bin" / "schemathesis")
 CONFIG = """

@@ -1,75 +1,24 @@
-"""The front door of a deployed stage: the workshop's requests, every status, batches, variants, feedback."""
+"""The front door of a deployed stage: the workshop's requests, every status, batches, feedback."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import random
+import re
+import subprocess
+import sys
 import tarfile
-import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
 
+from tests.e2e.moods import PROJECT, as_csv, captured, model_in, moods, problem
 from tests.e2e.stage import Answer, Stage
 
-PROJECT = "moods"
-GOOD = ("great", "love", "excellent", "wonderful", "happy", "best")
-BAD = ("bad", "hate", "awful", "terrible", "sad", "worst")
-FILLING = ("service", "really", "day", "experience", "it", "was", "this", "that")
 EMPTY_TEXT = "Invalid input. The text key can not be empty."
-
-
-def moods(count: int, seed: int = 7) -> list[tuple[str, str]]:
-    """Sentences of filling words, names so that no two sentences are nearly the same, and two that say the mood."""
-    draw = random.Random(seed)
-    rows = []
-    for number in range(count):
-        words, label = ((GOOD, "Positive"), (BAD, "Negative"))[number % 2]
-        names = [f"guest{draw.randrange(500)}" for _ in range(5)]
-        said = [*draw.choices(FILLING, k=4), *names, *draw.choices(words, k=2)]
-        draw.shuffle(said)
-        rows.append((" ".join(said), label))
-    return rows
-
-
-def spec(project: str) -> dict[str, Any]:
-    """A small text classification whose requests are all captured."""
-    return {
-        "project": project,
-        "task": "classification",
-        "columns": {"body": "text", "mood": "label"},
-        "learner": {"name": "text_forest", "hyperparameters": {"n_estimators": 20}},
-        "gate": {"beat_champion": False},
-        "watch": {"capture_percent": 100},
-    }
-
-
-def as_csv(rows: list[tuple[str, str]]) -> bytes:
-    out = io.StringIO()
-    write = csv.writer(out)
-    write.writerow(["body", "mood"])
-    write.writerows(rows)
-    return out.getvalue().encode()
-
-
-@pytest.fixture(scope="module")
-def door(stage: Stage) -> Stage:
-    """The stage with a model that tells moods."""
-    stage.put_project(spec(PROJECT))
-    key = stage.drop(PROJECT, "rows.csv", as_csv(moods(240)))
-    runs = stage.settled(PROJECT, {key})
-    assert [run["state"] for run in runs] == ["SUCCEEDED"], runs
-    return stage
-
-
-def problem(answer: Answer, status: int) -> dict[str, Any]:
-    assert answer.status == status, (answer.status, answer.body)
-    assert answer.headers["content-type"].startswith("application/problem+json"), answer.headers
-    found: dict[str, Any] = answer.document
-    return found
 
 
 def test_the_workshops_curl(door: Stage) -> None:
@@ -135,27 +84,68 @@ def test_the_models_schema_can_be_asked_for(door: Stage) -> None:
     assert schema["properties"]["instances"]["items"]["properties"].keys() == {"body"}
 
 
-def test_rows_that_do_not_fit_are_uploaded_and_scored(door: Stage) -> None:
-    """The way a 413 names: a link, a PUT, and a batch that tells of every row."""
-    rows = moods(1000, seed=3)
-    lines = [json.dumps({"body": text, "id": number}) for number, (text, _) in enumerate(rows)]
-    lines[17], lines[500] = "{", json.dumps({"body": 5})
-    content = "\n".join(lines).encode()
-    asked = {
-        "name": "many.jsonl",
-        "size": len(content),
-        "folder": "score",
-        "content_type": "application/jsonlines",
-    }
-    link = door.ask(
-        "POST", f"/projects/{PROJECT}/uploads", json.dumps(asked).encode(), content_type="application/json"
+GOLDEN = [
+    "That was a great experience!",
+    "I HATE this. Worst day",
+    "@airline http://t.co/x1 #love \N{SMILING FACE WITH HEART-SHAPED EYES} &amp; happy",
+    "ärgerlich, naïve\tcafé\n",
+    "nothing that was ever seen",
+    "great " * 2000,
+    "1 2 3",
+]
+OFFLINE = """
+import json, sys
+import inference
+asked = json.load(sys.stdin)
+rows = inference.input_fn(json.dumps(asked), "application/json")
+print(json.dumps(inference.predict_fn(rows, inference.model_fn(sys.argv[1]))))
+"""
+
+
+def test_golden_texts_get_the_same_answer_offline_from_the_endpoint_and_from_the_api(
+    door: Stage, tmp_path: Path
+) -> None:
+    """The artefact's own code, run here on its own, is what the endpoint runs: one preprocessing, one class map."""
+    bucket, _, key = door.get(f"/projects/{PROJECT}")["champion"]["artifact_uri"][5:].partition("/")
+    packed = door.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(tmp_path, filter="data")
+    asked = json.dumps({"instances": [{"body": text} for text in GOLDEN]})
+    command = [sys.executable, "-c", OFFLINE, str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=tmp_path / "code", input=asked, capture_output=True, text=True, check=True
     )
+    offline = json.loads(done.stdout)
+    direct = door.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=f"penstock-local-{PROJECT}", ContentType="application/json", Body=asked
+    )
+    online = door.predict(PROJECT, asked.encode(), "?probabilities=true").document
+    assert json.loads(direct["Body"].read()) == online
+    assert [one["prediction"] for one in offline] == [one["prediction"] for one in online["predictions"]]
+    for here, there in zip(offline, online["predictions"], strict=True):
+        assert here["probabilities"] == pytest.approx(there["probabilities"], abs=1e-9)
+    assert {offline[0]["prediction"], offline[1]["prediction"]} == {"Positive", "Negative"}
+
+
+def test_rows_that_do_not_fit_are_uploaded_and_scored(door: Stage) -> None:
+    """The way a 413 names, taken by its words: a link, a PUT, and a batch that tells of every row."""
+    rows = moods(1000, seed=3)
+    records: list[Any] = [
+        {"body": text, "id": number, "notes": "x" * 5300} for number, (text, _) in enumerate(rows)
+    ]
+    refused = problem(door.predict(PROJECT, {"instances": records}), 413)
+    to_link, to_batch = re.findall(r"POST (/projects/{project}/\w+)", refused["detail"])
+    records[500] = {"body": 5}
+    lines = [json.dumps(record) for record in records]
+    lines[17] = "{"
+    content = "\n".join(lines).encode()
+    asked = {"name": "many.jsonl", "size": len(content), "folder": "score", "content_type": "text/plain"}
+    link = tell(door, to_link, asked)
     assert link.status == 201, link.body
     told = link.document
     put = urllib3.request("PUT", told["url"], body=content, headers=told["headers"])
     assert put.status == 200, put.data
-    body = json.dumps({"key": told["key"]}).encode()
-    accepted = door.ask("POST", f"/projects/{PROJECT}/batch", body, content_type="application/json")
+    accepted = tell(door, to_batch, {"key": told["key"]})
     assert accepted.status == 202, accepted.body
     batch = finished(door, accepted.headers["location"])
     assert (batch["status"], batch["rows"]) == (
@@ -175,6 +165,26 @@ def test_a_drop_below_score_is_scored_and_never_learnt_from(door: Stage) -> None
     door.until(lambda: bool(batches(door) - {"many"}) and any_done(door, key), "the batch of the drop")
     assert len(door.runs(PROJECT)) == runs
     assert all(item["key"] != key for item in door.objects(PROJECT))
+
+
+@pytest.mark.slow
+def test_ten_files_are_ten_batches_with_as_many_answers_as_rows(door: Stage) -> None:
+    wanted = {
+        door.drop(PROJECT, f"score/part-{number}.csv", as_csv(moods(20 + number, seed=number))): 20 + number
+        for number in range(10)
+    }
+
+    def answered() -> dict[str, int]:
+        told = [door.get(f"/batch/{one}") for one in batches(door)]
+        return {one["key"]: one["rows"]["answered"] for one in told if one["status"] == "done"}
+
+    door.until(lambda: wanted.items() <= answered().items(), "ten batches")
+
+
+def tell(stage: Stage, path: str, document: Any) -> Answer:
+    """POST JSON to an address of the project."""
+    body = json.dumps(document).encode()
+    return stage.ask("POST", path.format(project=PROJECT), body, content_type="application/json")
 
 
 def batches(stage: Stage) -> set[str]:
@@ -217,14 +227,9 @@ def test_feedback_joins_what_was_asked(door: Stage) -> None:
     wrong = json.dumps({"inference_id": name, "truth": "Angry"}).encode()
     wrong_told = door.ask("POST", f"/projects/{PROJECT}/feedback", wrong, content_type="application/json")
     assert problem(wrong_told, 422)["errors"][0]["where"] == "truth"
+    door.advance(60)  # what is captured is written once a minute
     door.until(lambda: name in captured(door), "the captured request")
     assert selected(door, f"SELECT truth FROM feedback WHERE inference_id = '{name}'") == [["Negative"]]
-
-
-def captured(stage: Stage) -> str:
-    s3, bucket = stage.client("s3"), stage.deployed.bucket
-    found = s3.list_objects_v2(Bucket=bucket, Prefix=f"capture/penstock-local-{PROJECT}/").get("Contents", [])
-    return "".join(s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read().decode() for one in found)
 
 
 def selected(stage: Stage, sql: str) -> list[list[str]]:
@@ -241,172 +246,19 @@ def selected(stage: Stage, sql: str) -> list[list[str]]:
     return [[cell["VarCharValue"] for cell in row["Data"]] for row in rows]
 
 
+def test_the_endpoints_own_doors_ask_the_function_that_may(door: Stage) -> None:
+    """What the function refuses is told by the API as its own; the champion alone is what answers already."""
+    path, kind = f"/projects/{PROJECT}/endpoint", {"content_type": "application/json"}
+    told = problem(door.ask("PUT", path, b'{"variants": {"nobody": 1}}', **kind), 422)
+    assert told["errors"] == [
+        {"where": "variants.nobody", "problem": "is no registered model of this project"}
+    ]
+    answer = door.ask("PUT", path, b"{}", **kind)
+    assert (answer.status, answer.document["config"]) == (202, model_in(door))
+    assert door.get(path)["weights"] == {"live": 1.0}
+
+
 def test_the_api_describes_itself(door: Stage) -> None:
     document = door.get("/openapi.json")
     assert document["openapi"] == "3.1.0"
     assert "/projects/{project}/predict" in document["paths"]
-
-
-# ── Several models, and bad ones ──────────────────────────────────────────────────────────────────────────────────
-BAD_MODELS = {
-    "fails": "raise ValueError('the model file is empty')",
-    "garbage": "return b'<html>oops', 'text/html'",
-    "short": "return b'{\"predictions\": []}', 'application/json'",
-    "refuses": "import time\n    return b'no', 'text/plain', 503",
-}
-
-
-def install(stage: Stage, name: str, code: str) -> str:
-    """A model of our own behind the project's endpoint; answers its configuration's name."""
-    source = f"def model_fn(model_dir):\n    return 1\n\ndef transform_fn(model, data, kind, accept):\n    {code}\n"
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        entry = tarfile.TarInfo("code/inference.py")
-        entry.size = len(source)
-        archive.addfile(entry, io.BytesIO(textwrap.dedent(source).encode()))
-    bucket, key = stage.deployed.bucket, f"models/{PROJECT}/{name}/model.tar.gz"
-    stage.client("s3").put_object(Bucket=bucket, Key=key, Body=packed.getvalue())
-    sagemaker = stage.client("sagemaker")
-    known = sagemaker.describe_model(ModelName=model_in(stage))
-    image = known["PrimaryContainer"]["Image"]
-    environment = known["PrimaryContainer"]["Environment"]
-    config = f"penstock-local-{PROJECT}-{name}"
-    container = {"Image": image, "ModelDataUrl": f"s3://{bucket}/{key}", "Environment": environment}
-    sagemaker.create_model(
-        ModelName=config, PrimaryContainer=container, ExecutionRoleArn=known["ExecutionRoleArn"]
-    )
-    variant = {
-        "VariantName": "live",
-        "ModelName": config,
-        "InstanceType": "ml.m5.large",
-        "InitialInstanceCount": 1,
-    }
-    sagemaker.create_endpoint_config(EndpointConfigName=config, ProductionVariants=[variant])
-    return config
-
-
-def model_in(stage: Stage) -> str:
-    return str(stage.get(f"/projects/{PROJECT}/endpoint")["released"])
-
-
-def serve(stage: Stage, config: str) -> None:
-    """Move the endpoint, and wait until it has."""
-    sagemaker, name = stage.client("sagemaker"), f"penstock-local-{PROJECT}"
-    sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
-
-    def there() -> bool:
-        found = sagemaker.describe_endpoint(EndpointName=name)
-        return bool(found["EndpointStatus"] == "InService" and found["EndpointConfigName"] == config)
-
-    stage.until(there, f"{name} serving {config}")
-
-
-@pytest.mark.slow
-def test_a_bad_model_is_the_models_fault_and_the_alarm_sees_it(door: Stage) -> None:
-    released = model_in(door)
-    expected = {"fails": 502, "garbage": 502, "short": 502, "refuses": 503}
-    for name, code in BAD_MODELS.items():
-        serve(door, install(door, name, code))
-        for body in ({"text": "x"}, {"instances": [{"body": "x"}] * 500}):
-            told = problem(door.predict(PROJECT, body), expected[name])
-            assert "Traceback" not in told["detail"]
-            assert "opt/ml" not in told["detail"]
-    alarm = "penstock-local-callers-get-errors"
-    watch = door.client("cloudwatch")
-    errors = watch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"][0]
-    seen = watch.get_metric_statistics(
-        Namespace=errors["Namespace"], MetricName=errors["MetricName"], Dimensions=errors["Dimensions"],
-        StartTime="2020-01-01T00:00:00Z", EndTime="2040-01-01T00:00:00Z", Period=3600, Statistics=["Sum"],
-    )["Datapoints"]  # fmt: skip
-    assert sum(one["Sum"] for one in seen) >= 8
-    serve(door, released)
-    assert door.predict(PROJECT, {"text": "love"}).status == 200
-
-
-SIZES = {
-    "one row": lambda: {"text": "x"},
-    "1 MB": lambda: {"instances": [{"body": "x" * 1000}] * 1000},
-    "just fits": lambda: {"instances": [{"body": "x" * 100_000}] * 52},
-    "above the door's limit": lambda: {"text": "x" * (5 << 20)},
-    "above Lambda's": lambda: {"text": "x" * (6 << 20)},
-    "above API Gateway's": lambda: {"text": "x" * (10 << 20)},
-}
-FITS = ("one row", "1 MB", "just fits")
-WORKS = """import json
-    asked = json.loads(data)
-    answers = [{"prediction": "Positive", "score": 1.0}] * len(asked.get("instances", [0]))
-    return json.dumps({"predictions": answers}), accept"""
-HUGE = 'return \'{"predictions": [{"prediction": "\' + "x" * 6_000_000 + \'"}]}\', "application/json"'
-SLOW = "import time\n    time.sleep(60)"
-GRID = {  # a model → the status of what fits, by the table of docs/steps/predict.md
-    "works": (WORKS, {"one row": 200, "1 MB": 200, "just fits": 200}),
-    "raises": (BAD_MODELS["fails"], {"one row": 502, "1 MB": 502, "just fits": 502}),
-    "answers-too-much": (HUGE, {"one row": 413}),
-    "sleeps": (SLOW, {"one row": 504}),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("model", GRID)
-def test_every_size_meets_every_model_as_the_table_says(door: Stage, model: str) -> None:
-    """Nothing hangs, nothing is HTML, nothing is a bare 500."""
-    released = model_in(door)
-    code, fitting = GRID[model]
-    serve(door, install(door, model, code))
-    for size, body in SIZES.items():
-        if size in FITS and size not in fitting:
-            continue
-        answer = door.predict(PROJECT, body())
-        if fitting.get(size, 413) == 200:
-            assert answer.status == 200, (size, answer.body[:300])
-        else:
-            told = problem(answer, fitting.get(size, 413))
-            assert told["status"] == 413 or size in FITS
-            assert told["status"] != 413 or "batch" in told["detail"]
-    serve(door, released)
-
-
-@pytest.mark.slow
-def test_an_endpoint_that_is_away_is_a_503_and_can_be_woken(door: Stage) -> None:
-    released = model_in(door)
-    assert door.ask("DELETE", f"/projects/{PROJECT}/endpoint").status == 200
-    door.until(lambda: door.ask("GET", f"/projects/{PROJECT}/endpoint").status == 404, "the endpoint gone")
-    away = door.predict(PROJECT, {"text": "love"})
-    problem(away, 503)
-    assert away.headers["retry-after"]
-    woken = door.ask("PUT", f"/projects/{PROJECT}/endpoint", b"{}", content_type="application/json")
-    assert woken.status == 202, woken.body
-    problem(door.predict(PROJECT, {"text": "love"}), 503)
-    door.until(lambda: in_service(door, released), "the endpoint again")
-    assert door.predict(PROJECT, {"text": "love"}).status == 200
-
-
-@pytest.mark.slow
-def test_two_models_share_and_callers_stay_with_theirs(door: Stage) -> None:
-    key = door.drop(PROJECT, "more.csv", as_csv(moods(120, seed=11)))
-    runs = door.settled(PROJECT, {key})
-    assert runs[-1]["state"] == "SUCCEEDED", runs[-1]
-    first, second = runs[0]["run"], runs[-1]["run"]
-    body = json.dumps({"variants": {second: 0.7, first: 0.3}}).encode()
-    answer = door.ask("PUT", f"/projects/{PROJECT}/endpoint", body, content_type="application/json")
-    assert answer.status == 202, answer.body
-    door.until(lambda: in_service(door, answer.document["config"]), "both models")
-    seen: dict[str, set[str]] = {}
-    for _ in range(3):
-        for caller in range(40):
-            told = door.predict(PROJECT, {"text": "love"}, x_penstock_caller=f"caller-{caller}")
-            assert told.status == 200, told.body
-            seen.setdefault(f"caller-{caller}", set()).add(told.headers["x-penstock-model"])
-    assert all(len(models) == 1 for models in seen.values())
-    assert {model for models in seen.values() for model in models} == {first, second}
-    named = door.predict(PROJECT, {"text": "love"}, x_penstock_variant=first)
-    assert named.headers["x-penstock-model"] == first
-    shadow = json.dumps({"shadow": {"model": first, "sample": 0.5}}).encode()
-    answer = door.ask("PUT", f"/projects/{PROJECT}/endpoint", shadow, content_type="application/json")
-    door.until(lambda: in_service(door, answer.document["config"]), "the shadow")
-    assert door.predict(PROJECT, {"text": "love"}).headers["x-penstock-model"] == second
-
-
-def in_service(stage: Stage, config: str) -> bool:
-    told = stage.get(f"/projects/{PROJECT}/endpoint")
-    return bool(told["status"] == "InService" and told["config"] == config)

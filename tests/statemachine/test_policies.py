@@ -62,3 +62,17 @@ def test_a_policy_speaks_of_things_of_ours(path: Path) -> None:
         if "iam:PassRole" in actions:
             to = "scheduler" if "schedule" in str(resources) else "sagemaker"
             assert statement["Condition"]["StringEquals"] == {"iam:PassedToService": f"{to}.amazonaws.com"}
+
+
+def test_roles_are_lent_by_those_only_who_must() -> None:
+    """The function that faces the world lends the role of schedules and no other; it makes and moves no endpoint."""
+    lent, moved = {}, set()
+    for path in POLICIES:
+        for statement in policy(path)["Statement"]:
+            if "iam:PassRole" in statement["Action"]:
+                lent[path.stem] = statement["Resource"]
+            if any(one.startswith("sagemaker:Create") for one in statement["Action"]):
+                moved.add(path.stem)
+    jobs, schedule = "arn:*:iam::*:role/penstock-*-jobs", "arn:*:iam::*:role/penstock-*-schedule"
+    assert lent == {"policy-api": schedule, "policy-release": jobs, "policy-share": jobs}
+    assert moved == {"policy-register", "policy-release", "policy-share", "policy-score"}

@@ -132,6 +132,20 @@ def test_alarms_and_dashboard_watch_metrics_that_are_sent(template: dict[str, An
     assert drawn == sent
 
 
+def test_functions_nobody_sees_fail_have_an_alarm_that_names_them(template: dict[str, Any]) -> None:
+    """A function that dies answers nothing of ours, so no metric of ours counts it; Lambda's does."""
+    alarms = [
+        r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    watched = {
+        alarm["Dimensions"][0]["Value"]["Fn::Sub"]: alarm["AlarmActions"]
+        for alarm in alarms
+        if (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Errors")
+    }
+    assert watched.keys() == {"penstock-${Stage}", "penstock-${Stage}-ingest"}
+    assert all(watched.values())
+
+
 def test_template_fits_inline(template: dict[str, Any]) -> None:
     """CloudFormation takes 51,200 bytes inline; a fifth is kept free for what comes."""
     assert len(json.dumps(template, separators=(",", ":"))) < 51_200 * 0.8

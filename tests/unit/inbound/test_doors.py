@@ -17,6 +17,7 @@ from chalice.test import Client
 import app as doors
 from chalicelib import settings, wiring
 from chalicelib.domain.model_version import Champion
+from chalicelib.doors import Http
 from chalicelib.errors import (
     AwsTrouble,
     JobFailed,
@@ -26,7 +27,6 @@ from chalicelib.errors import (
     Throttled,
     TimedOut,
 )
-from chalicelib.inbound import Http
 from chalicelib.settings import Doors
 from tests import builders
 from tests.fakes import TROUBLE, FakePorts, Machine

@@ -62,7 +62,8 @@ def test_a_drop_is_sorted_counted_and_scored(churn: FakePorts) -> None:
     assert [(one["row"], one["errors"][0]["where"]) for one in refused] == [(2, "age"), (3, "")]
     (request,) = churn.transforms.requests.values()
     assert (request["ModelName"], request["DataProcessing"]) == ("penstock-test-m", {"JoinSource": "Input"})
-    assert drop(churn, b"plan,age\npro,3\nbasic,old\n\npro\nbasic,\n") == answer
+    again = drop(churn, b"plan,age\npro,3\nbasic,old\n\npro\nbasic,\n")
+    assert again == {"status": "known", "batch": answer["batch"], "rows": {}}
     assert len(churn.transforms.requests) == 1
 
 
@@ -74,7 +75,7 @@ def test_a_batch_tells_how_far_it_is_and_counts_its_answers(churn: FakePorts) ->
     told = batch.look(name, churn)
     assert (told["status"], told["rows"]) == ("done", {"read": 2, "refused": 1, "sent": 1, "answered": 1})
     assert told["links"].keys() == {"answers", "errors"}
-    assert batch.known("churn", churn)["batches"] == []  # documents and files are two fakes; S3 is one
+    assert [one["id"] for one in batch.known("churn", churn)["batches"]] == [name]
 
 
 def test_a_failed_job_is_a_failed_batch_with_its_reason(churn: FakePorts) -> None:
@@ -149,6 +150,8 @@ def test_a_batch_that_is_none(churn: FakePorts, name: str) -> None:
 def test_drops_of_other_stages_and_of_no_project_are_left_alone(churn: FakePorts) -> None:
     assert score.run(score.Score("penstock-else", KEY), churn)["status"] == "not ours"
     assert drop(churn, b"age\n3\n", "drop/nobody/score/rows.csv")["status"] == "ignored"
+    for key in ("data/score/rows.csv", "score/_SUCCESS", "score/_temporary/0/part-0.csv", "score/folder/"):
+        assert drop(churn, b"age\n3\n", f"drop/churn/{key}")["status"] == "ignored"
 
 
 # ── Uploads ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -207,10 +210,22 @@ def test_the_last_truth_of_a_prediction_is_kept(churn: FakePorts) -> None:
     assert (kept["inference_id"], kept["truth"], kept["model"]) == ("i-1", "yes", RUN)
 
 
+def test_a_truth_is_of_the_model_that_predicted_though_another_is_released_by_now(churn: FakePorts) -> None:
+    lease = churn.ledger.take_lease("churn", churn.clock.now())
+    assert lease is not None
+    earlier = lease.run
+    uri = f"s3://{builders.BUCKET}/runs/{earlier}/evaluate/request.schema.json"
+    churn.documents.write(uri, {"x-features": FEATURES, "x-classes": ["stays", "leaves"]})
+    told = {"inference_id": "i-1", "truth": "leaves", "model": earlier}
+    assert feedback.run(feedback.Feedback("churn", told), churn)["model"] == earlier
+
+
 @pytest.mark.parametrize(
     ("told", "where"),
     [
         (5, {""}),
+        ({"inference_id": "i", "truth": "yes", "model": "nobody-0001-x"}, {"model"}),
+        ({"inference_id": "i", "truth": "yes", "model": 7}, {"model"}),
         ({}, {"inference_id", "truth"}),
         ({"inference_id": "i", "truth": "maybe"}, {"truth"}),
         ({"inference_id": "i", "truth": 1}, {"truth"}),

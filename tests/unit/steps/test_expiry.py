@@ -31,7 +31,7 @@ def make(ports: FakePorts, machine: Machine, number: int, **parts: object) -> st
 
 
 def versions(ports: FakePorts) -> set[int]:
-    return {int(key.split("=")[1][:6]) for key in ports.documents.keys("lake/")}
+    return {int(key.split("=")[1][:6]) for key in ports.documents.keys("lake/") if "=" in key}
 
 
 def keep(ports: FakePorts, count: int | None) -> None:

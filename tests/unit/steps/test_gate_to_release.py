@@ -141,6 +141,26 @@ def test_a_second_release_updates_and_remembers_the_way_back(
     assert step(ports, begun)["release"]["status"] == "released"
 
 
+def test_the_model_before_goes_on_as_a_shadow_where_the_spec_says_so(
+    ports: FakePorts, machine: Machine
+) -> None:
+    spec = builders.a_spec(release={"shadow": {"sample": 0.2}})
+    ports.ledger.put_project(spec, builders.AT)
+    first = evaluated(ports, machine)
+    begun = step(ports, second(ports, machine, first))
+    config = begun["release"]["requested"]
+    live, shadow = ports.endpoints.served[config]
+    assert (live.model, live.shadow) == (config, False)
+    assert (shadow.model, shadow.container, shadow.weight) == (f"penstock-test-{first['run']}", None, 0.2)
+    assert len(ports.endpoints.served[shadow.model]) == 1  # before the first release there was none
+    ports.endpoints.settle(ENDPOINT)
+    for _ in range(2):  # the answer may be lost on its way to the machine
+        assert step(ports, begun)["release"]["status"] == "released"
+        champion = ports.ledger.champion("churn")
+        assert champion is not None
+        assert champion.shadow == champion.released_shadow == first["run"]
+
+
 def test_a_silent_roll_back_is_noticed(ports: FakePorts, machine: Machine, document: dict[str, Any]) -> None:
     begun = step(ports, second(ports, machine, document))
     ports.endpoints.roll_back(ENDPOINT, "the container did not pass its ping")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.domain.model_version import APPROVED, PENDING_APPROVAL, Champion, ModelVersion
 from chalicelib.errors import BadRequest, Conflict, NotReady
-from chalicelib.steps import share
+from chalicelib.steps import variants
 from tests import builders
 from tests.fakes import FakePorts
 
@@ -30,7 +31,8 @@ def churn(ports: FakePorts) -> FakePorts:
 
 
 def put(ports: FakePorts, wanted: Any) -> dict[str, Any]:
-    return share.run(share.Share("churn", wanted), ports)
+    """As the API asks for it, through function share."""
+    return variants.put("churn", wanted, ports)
 
 
 def test_two_models_get_a_configuration_of_their_own(churn: FakePorts) -> None:
@@ -56,14 +58,65 @@ def test_asked_for_twice_is_asked_for_once_and_nothing_goes_back(churn: FakePort
     assert champion.variants == {}
 
 
+def test_other_weights_of_the_same_models_move_no_endpoint(churn: FakePorts) -> None:
+    """No new configuration and no new instances: SageMaker changes the shares in place. Callers are pinned by them."""
+    first = put(churn, {"variants": {RUN: 0.9, OTHER: 0.1}})["config"]
+    churn.endpoints.settle("penstock-test-churn")
+    assert put(churn, {"variants": {RUN: 0.4, OTHER: 0.6}})["config"] == first
+    actual = churn.endpoints.describe("penstock-test-churn")
+    assert actual is not None
+    assert (actual.status, actual.config, actual.weights) == ("InService", first, {"live": 0.4, OTHER: 0.6})
+    assert churn.champions.of("churn").variants == {"live": 0.4, OTHER: 0.6}
+    assert put(churn, {"shadow": {"model": OTHER}})["config"] != first
+
+
+def test_after_an_update_that_was_rolled_back_the_endpoint_is_moved_again(churn: FakePorts) -> None:
+    """The ledger says two models; SageMaker went back to one."""
+    wanted = {"variants": {RUN: 0.9, OTHER: 0.1}}
+    first = put(churn, wanted)["config"]
+    churn.endpoints.roll_back("penstock-test-churn")
+    assert put(churn, wanted)["config"] == first
+    churn.endpoints.settle("penstock-test-churn")
+    actual = churn.endpoints.describe("penstock-test-churn")
+    assert actual is not None
+    assert actual.config == first
+
+
+def test_requests_go_on_being_captured_while_models_share_them(churn: FakePorts) -> None:
+    """Without their answers there would be nothing to compare."""
+    churn.ledger.put_project(builders.a_spec(watch={"capture_percent": 40}), builders.AT)
+    for wanted in ({"variants": {RUN: 1, OTHER: 1}}, {"shadow": {"model": OTHER}}):
+        told = put(churn, wanted)
+        assert churn.endpoints.configs[told["config"]]["capture"] == 40
+        churn.endpoints.settle("penstock-test-churn")
+
+
+def test_an_answer_of_another_model_alone_bears_its_name(churn: FakePorts) -> None:
+    put(churn, {"variants": {OTHER: 1}})
+    champion = churn.champions.of("churn")
+    assert (champion.variants, champion.model_of(OTHER), champion.run) == ({OTHER: 1.0}, OTHER, RUN)
+
+
 def test_a_shadow_gets_a_share_of_the_requests(churn: FakePorts) -> None:
     told = put(churn, {"shadow": {"model": OTHER, "sample": 0.25}})
     live, shadow = churn.endpoints.served[told["config"]]
     assert (live.weight, shadow.weight, shadow.shadow) == (1.0, 0.25, True)
 
 
+def test_a_champion_released_with_a_shadow_can_answer_alone(churn: FakePorts) -> None:
+    """Its own configuration has the shadow in it; so there is another one without."""
+    champion = churn.ledger.champion("churn")
+    assert champion is not None
+    churn.ledger.put_champion(replace(champion, shadow=OTHER, released_shadow=OTHER))
+    config = put(churn, {})["config"]
+    assert config != "config-2"
+    (live,) = churn.endpoints.served[config]
+    assert (live.variant, live.model, live.shadow) == ("live", "config-2", False)
+    assert churn.champions.of("churn").shadow is None
+
+
 def test_an_endpoint_is_taken_away_and_brought_back(churn: FakePorts) -> None:
-    assert share.remove("churn", churn)["removed"]
+    assert variants.remove("churn", churn)["removed"]
     assert churn.endpoints.describe("penstock-test-churn") is None
     put(churn, {})
     actual = churn.endpoints.describe("penstock-test-churn")

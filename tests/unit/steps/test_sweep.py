@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from chalicelib import inbound
+from chalicelib.adapters.transforms import LambdaBackground
 from chalicelib.domain.ledger import DELETED, PENDING, PREPARED, SUPERSEDED, record_of
 from chalicelib.domain.upload import Upload
-from chalicelib.steps import ingest, sweep
+from chalicelib.steps import ingest, score, sweep
 from tests import builders
 from tests.fakes import RELEASED, TROUBLE, FakePorts, Machine
 
@@ -202,3 +207,51 @@ def test_one_project_in_trouble_does_not_keep_the_others_from_being_swept(ports:
     answer = sweep.run(sweep.Sweep(), ports)
     assert answer["projects"] == 2
     assert list(answer["troubles"]) == ["churn"]
+
+
+class Called:
+    """What Lambda is asked for."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def invoke(self, *, Payload: bytes, **_: Any) -> None:  # noqa: N803 - as boto3 has it
+        self.events.append(json.loads(Payload))
+
+
+def test_a_file_to_be_scored_whose_event_was_lost_is_scored_once(ports: FakePorts) -> None:
+    key = "drop/churn/score/lost.csv"
+    upload = dropped(ports, key, minutes=30)
+    ports.files.put(key, b"age\n3\n")
+    assert swept(ports)["scored"] == 1
+    called = Called()
+    for one in ports.background.told:
+        LambdaBackground(called, "test", builders.BUCKET).dropped(one)
+    answers = [score.run(inbound.score(event), ports) for event in called.events]
+    assert [one["status"] for one in answers] == ["refused"]  # no model yet: said once, not at every sweep
+    assert swept(ports) == {}
+    event = builders.an_s3_event(key=key, **{"version-id": upload.version_id})
+    assert score.run(inbound.score(event), ports)["status"] == "known"
+    dropped(ports, key, minutes=25)
+    assert swept(ports)["scored"] == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "minutes"),
+    [
+        ("drop/churn/score/young.csv", 15),
+        ("drop/churn/score/old.csv", 5 * 24 * 60),
+        ("drop/churn/score/folder/", 30),
+    ],
+)
+def test_a_file_to_be_scored_is_left_to_its_event_and_not_tried_for_ever(
+    ports: FakePorts, key: str, minutes: float
+) -> None:
+    dropped(ports, key, minutes=minutes)
+    assert swept(ports) == {}
+
+
+def test_a_file_to_be_scored_that_was_deleted_is_left_alone(ports: FakePorts) -> None:
+    dropped(ports, "drop/churn/score/gone.csv", minutes=30)
+    ports.documents.bucket.delete("drop/churn/score/gone.csv")
+    assert swept(ports) == {}
