@@ -593,7 +593,8 @@ class Machine:
         document = self.documents[name]
         objects = self.ports.documents.read(document["claim"]["objects_uri"])
         assert objects is not None
-        words = builders.prepared(document["project"], document["run"], objects["objects"])
+        version = document["claim"]["version"]
+        words = builders.prepared(document["project"], document["run"], objects["objects"], version=version)
         self.ports.documents.write(document["claim"]["prepare_uri"], words)
 
     def report(self, name: str, **parts: Any) -> dict[str, Any]:
