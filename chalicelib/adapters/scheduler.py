@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from chalicelib.adapters.aws import code_of, message_of, translated
+from chalicelib.adapters.aws import FAILED, code_of, message_of, translated
 from chalicelib.errors import BadRequest, Fault
 
 _RETRIES, _OLDEST_SECONDS = 2, 3600
@@ -30,7 +28,7 @@ class EventBridgeSchedules:
         call = self._client.create_schedule if known is None else self._client.update_schedule
         try:
             call(**self._request(name, project, kind, expression))
-        except ClientError as error:
+        except FAILED as error:
             if code_of(error) != "ValidationException":
                 raise translated(error, f"schedule {name}") from error
             where = f"{kind} schedule of project {project}"
@@ -47,7 +45,7 @@ class EventBridgeSchedules:
         name = self._name(project, kind)
         try:
             self._client.delete_schedule(Name=name)
-        except ClientError as error:
+        except FAILED as error:
             if code_of(error) != "ResourceNotFoundException":
                 raise translated(error, f"schedule {name}") from error
 
@@ -58,7 +56,7 @@ class EventBridgeSchedules:
     def _expression(self, name: str) -> str | None:
         try:
             return str(self._client.get_schedule(Name=name)["ScheduleExpression"])
-        except ClientError as error:
+        except FAILED as error:
             if code_of(error) == "ResourceNotFoundException":
                 return None
             raise translated(error, f"schedule {name}") from error

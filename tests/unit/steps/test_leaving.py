@@ -142,7 +142,7 @@ def test_deleting_everything_ends_as_nothing_to_do_and_not_in_a_circle(
 
 
 def test_what_an_earlier_attempt_prepared_is_no_word_on_this_one(ports: FakePorts, machine: Machine) -> None:
-    """A deletion between the attempts: the second was to leave the upload out, and died before its dataset was there."""
+    """A deletion between the attempts: the second was to leave the upload out, and died before it had a dataset."""
     prepared(ports, machine)
     tell(ports, ports.documents.bucket.put("drop/churn/d.csv"))
     (name,) = ports.workflow.running()
