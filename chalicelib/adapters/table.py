@@ -45,13 +45,13 @@ class Table:
         return {"Put": {**put, "ExpressionAttributeValues": values} if values else put}
 
     def query(
-        self, pk: str, values: Mapping[str, str] | None = None, *, page: int | None = None, **how: Any
+        self, pk: str, values: Mapping[str, str | int] | None = None, *, page: int | None = None, **how: Any
     ) -> Iterator[Item]:
         """The items of a partition, `page` at a time: AWS is asked for the next page only when it is needed.
 
         `how`: further members of the request; `values`: what its expressions name.
         """
-        given = {name: {"S": value} for name, value in {":p": pk, **(values or {})}.items()}
+        given = {name: _value(value) for name, value in {":p": pk, **(values or {})}.items()}
         asked = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": given, **how}
         with calling(self._where):
             pages = self._client.get_paginator("query").paginate(
@@ -85,3 +85,7 @@ class Table:
                 return ["TransactionInProgress"]
             raise translated(error, self._where) from error
         return None
+
+
+def _value(value: str | int) -> dict[str, str]:
+    return {"S": value} if isinstance(value, str) else {"N": str(value)}
