@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from chalicelib.adapters.aws import FAILED, code_of, message_of, translated
 from chalicelib.errors import BadRequest, Fault
 
@@ -25,9 +27,9 @@ class EventBridgeSchedules:
         known = self._expression(name)
         if known == expression:
             return  # an update would count a rate from now again
-        call = self._client.create_schedule if known is None else self._client.update_schedule
+        request = self._request(name, project, kind, expression)
         try:
-            call(**self._request(name, project, kind, expression))
+            self._put(request, new=known is None)
         except FAILED as error:
             if code_of(error) != "ValidationException":
                 raise translated(error, f"schedule {name}") from error
@@ -39,6 +41,14 @@ class EventBridgeSchedules:
                 status=422,
                 faults=[Fault(f"{kind}.schedule", message_of(error))],
             ) from error
+
+    def _put(self, request: dict[str, Any], *, new: bool) -> None:
+        try:
+            (self._client.create_schedule if new else self._client.update_schedule)(**request)
+        except ClientError as error:
+            if not new or code_of(error) != "ConflictException":
+                raise
+            self._client.update_schedule(**request)  # somebody else has made it meanwhile
 
     def remove(self, project: str, kind: str) -> None:
         """Delete the schedule; one that is not there is no trouble."""

@@ -93,3 +93,15 @@ def test_one_that_stays_in_the_way_is_trouble_and_no_lost_lease() -> None:
     client = silent("dynamodb")
     with cancelled(client, *[[BUSY]] * 5), pytest.raises(AwsTrouble, match="TransactionConflict"):
         DynamoLedger(client, "t").release(LEASE)
+
+
+def test_a_schedule_that_somebody_else_made_meanwhile_is_changed() -> None:
+    client = silent("scheduler")
+    with Stubber(client) as stub:
+        stub.add_client_error("get_schedule", "ResourceNotFoundException")
+        stub.add_client_error("create_schedule", "ConflictException")
+        stub.add_response(
+            "update_schedule", {"ScheduleArn": "arn:aws:scheduler:us-east-1:000000000000:schedule/s"}
+        )
+        EventBridgeSchedules(client, "t", "arn:f", "arn:r").set("churn", "retrain", "rate(1 day)")
+        stub.assert_no_pending_responses()
