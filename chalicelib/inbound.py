@@ -14,7 +14,7 @@ from chalicelib.domain.asked import document
 from chalicelib.domain.negotiation import JSON, sent_as
 from chalicelib.domain.run import RunEnded
 from chalicelib.domain.upload import Upload
-from chalicelib.errors import BadRequest, PipelineError
+from chalicelib.errors import BadRequest, Fault, NotFound, PipelineError
 from chalicelib.observability import note
 from chalicelib.settings import Doors
 from chalicelib.steps.batch import Accept
@@ -28,6 +28,8 @@ from chalicelib.steps.score import Score
 PROBLEM = "application/problem+json"
 TYPES = "urn:penstock:problem:"
 Event = Mapping[str, Any]
+_LONGEST_NAME, _LONGEST_AFTER = 200, 1000
+"""Bytes; a sort key of DynamoDB takes 1,024."""
 _FLAGS = {"true": True, "1": True, "": True, "false": False, "0": False}
 
 
@@ -80,17 +82,23 @@ def predict(request: Request, project: str | None) -> Predict:
 
 
 def erase(request: Request, project: str) -> Erase:
-    """A request to erase some keys: {"keys": [...], "dry_run": false}."""
+    """A request to erase some keys: {"keys": [...], "dry_run": false}. What was mistyped must not erase for good."""
     asked = body(request)
     if not isinstance(asked, Mapping):
         raise BadRequest("body", "it is no JSON object", 'Send {"keys": ["...", ...]}.')
-    return Erase(named(project), asked.get("keys"), bool(asked.get("dry_run", False)))
+    faults = [Fault(str(name), "is not known here") for name in sorted(asked.keys() - {"keys", "dry_run"})]
+    dry_run = asked.get("dry_run", False)
+    if not isinstance(dry_run, bool):
+        faults.append(Fault("dry_run", "must be true or false"))
+    if faults:
+        raise BadRequest("erasure", "not usable", "Correct what errors names.", status=422, faults=faults)
+    return Erase(named(project), asked.get("keys"), dry_run)
 
 
 def forget(project: str, record: str) -> Erase:
     """A request to erase one key, which is in the address: the log must not keep what is to be forgotten."""
     note(path=f"/projects/{project}/records/...")
-    return Erase(named(project), [named(record)])
+    return Erase(named(project), [unquote(record)])
 
 
 def score(event: Event) -> Score:
@@ -121,8 +129,11 @@ def flag(asked: Mapping[str, str], name: str) -> bool:
 
 
 def named(name: str) -> str:
-    """A path parameter; API Gateway leaves it URL-encoded."""
-    return unquote(name)
+    """A path parameter; API Gateway leaves it URL-encoded. Nothing has a name longer than a key of the ledger."""
+    given = unquote(name)
+    if len(given.encode("utf-8", "replace")) > _LONGEST_NAME:
+        raise NotFound(f"{given[:40]}…", "nothing has a name that long", "GET /projects lists the projects.")
+    return given
 
 
 def query(request: Request) -> dict[str, str]:
@@ -140,6 +151,8 @@ def uploads(request: Request, project: str) -> Uploads:
     if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST:
         raise BadRequest("limit", f"{limit!r} is no number from 1 to {MOST}", "Leave it out, or correct it.")
     after = asked.get("after", "")
+    if len(after.encode("utf-8", "replace")) > _LONGEST_AFTER:
+        raise BadRequest("after", "no upload's name is that long", "Send the `next` of the page before.")
     counted = flag(asked, "counts") if "counts" in asked else not after
     return Uploads(named(project), asked.get("key"), after, int(limit), counted)
 

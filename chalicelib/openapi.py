@@ -65,7 +65,7 @@ _UPLOAD: Schema = {
             "type": "string",
             "minLength": 1,
             "maxLength": 700,
-            "pattern": r"^[A-Za-z0-9][A-Za-z0-9 .-]*$",
+            "pattern": r"^[A-Za-z0-9][A-Za-z0-9 ._-]*(/[A-Za-z0-9][A-Za-z0-9 ._-]*)*$",
         },
         "size": {"type": "integer", "minimum": 1, "maximum": 5 * 1024**3},
         "content_type": {"type": ["string", "null"], "maxLength": 127, "pattern": "^[a-z]+/[a-z0-9.+-]+$"},
@@ -99,6 +99,7 @@ _FEEDBACK: Schema = {
 _ERASE: Schema = {
     "type": "object",
     "required": ["keys"],
+    "additionalProperties": False,
     "properties": {
         "keys": {"type": "array", "minItems": 1, "maxItems": 1000},
         "dry_run": {"type": "boolean"},
@@ -120,7 +121,7 @@ TOLD: Mapping[str, Told] = {
         query={
             "key": {"type": "string"},
             "limit": {"type": "integer", "minimum": 1, "maximum": 500},
-            "after": {"type": "string"},
+            "after": {"type": "string", "maxLength": 1000},
             "counts": {"type": "boolean"},
         }
     ),
