@@ -150,11 +150,17 @@ def uploads(request: Request, project: str) -> Uploads:
     limit = asked.get("limit", str(MOST))
     if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST:
         raise BadRequest("limit", f"{limit!r} is no number from 1 to {MOST}", "Leave it out, or correct it.")
-    after = asked.get("after", "")
-    if len(after.encode("utf-8", "replace")) > _LONGEST_AFTER:
-        raise BadRequest("after", "no upload's name is that long", "Send the `next` of the page before.")
-    counted = flag(asked, "counts") if "counts" in asked else not after
-    return Uploads(named(project), asked.get("key"), after, int(limit), counted)
+    begins = after(request)
+    counted = flag(asked, "counts") if "counts" in asked else not begins
+    return Uploads(named(project), asked.get("key"), begins, int(limit), counted)
+
+
+def after(request: Request) -> str:
+    """Where a page begins: ?after=, the `next` of the page before."""
+    begins = query(request).get("after", "")
+    if len(begins.encode("utf-8", "replace")) > _LONGEST_AFTER:
+        raise BadRequest("after", "nothing has a name that long", "Send the `next` of the page before.")
+    return begins
 
 
 def raw(request: Request) -> bytes:

@@ -125,7 +125,7 @@ TOLD: Mapping[str, Told] = {
             "counts": {"type": "boolean"},
         }
     ),
-    "list_runs": Told(),
+    "list_runs": Told(query={"after": {"type": "string", "maxLength": 250}}),
     "start_run": Told(status=202),
     "show_run": Told(),
     "list_models": Told(),
@@ -141,7 +141,7 @@ TOLD: Mapping[str, Told] = {
     "predict_with_only": _PREDICT,
     "tell_truth": Told(_FEEDBACK, status=201),
     "accept_batch": Told({"anyOf": [_KEY, _MANY, _LONE]}, (CSV,), status=202),
-    "list_batches": Told(),
+    "list_batches": Told(query={"after": {"type": "string", "maxLength": 250}}),
     "show_batch": Told(),
 }
 _HEADERS: Mapping[str, Schema] = {
