@@ -64,8 +64,8 @@ def objects(asked: Uploads, ports: Ports) -> dict[str, Any]:
     """
     if asked.key is not None:
         records = ports.ledger.objects(asked.project, asked.key)
-        counts = Counts(Counter(record.verdict for record in records))
-        return _page(asked, records[-MOST_WHOLE:], counts, ports)
+        every = Counts(Counter(record.verdict for record in records))
+        return _page(asked, records[-MOST_WHOLE:], every, ports)
     records = ports.ledger.some_objects(asked.project, asked.after, asked.limit)
     counts = ports.ledger.counts(asked.project, asked.after) if asked.counted else None
     return _page(asked, records, counts, ports)
