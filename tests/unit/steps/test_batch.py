@@ -237,3 +237,12 @@ def test_a_truth_that_cannot_be_one_is_refused(churn: FakePorts, told: Any, wher
     with pytest.raises(BadRequest) as caught:
         feedback.run(feedback.Feedback("churn", told), churn)
     assert {fault["where"] for fault in caught.value.faults} == where
+
+
+def test_a_number_that_is_no_number_of_ours_is_no_truth(churn: FakePorts) -> None:
+    uri = f"s3://{builders.BUCKET}/runs/{RUN}/evaluate/request.schema.json"
+    churn.documents.write(uri, {"x-features": FEATURES})
+    for truth in (10**400, float("inf"), float("nan"), True):
+        with pytest.raises(BadRequest) as caught:
+            feedback.run(feedback.Feedback("churn", {"inference_id": "i", "truth": truth}), churn)
+        assert [one["where"] for one in caught.value.faults] == ["truth"]
