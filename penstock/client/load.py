@@ -31,7 +31,7 @@ _UNDER_WAY = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 _ENDED_WELL = (0, 1)  # Locust's codes when it has measured: the budget was kept, or not
 _OF_CONFIG = (
     "DataCaptureConfig", "ShadowProductionVariants", "KmsKeyId", "AsyncInferenceConfig", "ExplainerConfig",
-    "ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation",
+    "ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation", "MetricsConfig",
 )  # fmt: skip
 _OF_MODEL = ("VpcConfig", "EnableNetworkIsolation", "InferenceExecutionConfig")
 
