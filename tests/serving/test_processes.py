@@ -113,8 +113,8 @@ def test_several_workers_share_the_port_and_a_dead_one_is_replaced(serve):
     assert server.exit_code() == 0
 
 
-def test_a_connection_that_lies_between_parent_and_worker_at_the_end_is_answered(tmp_path):
-    """The worker is held while the connection, its request and SIGTERM arrive."""
+def test_connections_that_lie_between_parent_and_worker_at_the_end_are_answered(tmp_path):
+    """The worker is held while they, their requests and SIGTERM arrive: more than it takes in one turn."""
     (tmp_path / "model/code").mkdir(parents=True)
     (tmp_path / "model/code/inference.py").write_text(
         "def model_fn(d): return 1\ndef predict_fn(d, m): return 'done'"
@@ -122,7 +122,7 @@ def test_a_connection_that_lies_between_parent_and_worker_at_the_end_is_answered
     board = Board(2)
     with contextlib.ExitStack() as sockets:
         ours, theirs = map(sockets.enter_context, socket.socketpair())
-        caller, accepted = map(sockets.enter_context, socket.socketpair())
+        pairs = [tuple(map(sockets.enter_context, socket.socketpair())) for _ in range(100)]
         inherited = {
             PARENT_VARIABLE: str(theirs.fileno()),
             BOARD_VARIABLE: str(board.fd),
@@ -136,17 +136,17 @@ def test_a_connection_that_lies_between_parent_and_worker_at_the_end_is_answered
         )
         theirs.close()
         assert ours.recv(1) == b"r"
-        caller.sendall(b"POST /invocations HTTP/1.1\r\nHost: m\r\nContent-Length: 1\r\n\r\n1")
         worker.send_signal(signal.SIGSTOP)
-        socket.send_fds(ours, [b"c"], [accepted.fileno()])
-        accepted.close()
+        for caller, accepted in pairs:
+            caller.settimeout(PATIENCE)
+            caller.sendall(b"POST /invocations HTTP/1.1\r\nHost: m\r\nContent-Length: 1\r\n\r\n1")
+            socket.send_fds(ours, [b"c"], [accepted.fileno()])
+            accepted.close()
         worker.send_signal(signal.SIGTERM)
         worker.send_signal(signal.SIGCONT)
-        caller.settimeout(PATIENCE)
-        said = caller.recv(1000)
+        said = [caller.recv(1000) for caller, _ in pairs]
         assert worker.wait(PATIENCE) == 0
-    assert said.endswith(b'"done"')
-    assert b"connection: close" in said
+    assert [one.rpartition(b"\r\n")[2] for one in said] == [b'"done"'] * len(pairs)
 
 
 def test_connections_that_no_worker_takes_yet_are_kept(serve):
