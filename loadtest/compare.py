@@ -142,7 +142,10 @@ def main() -> None:
     for one in asked.runs:
         told, _, path = one.rpartition("=")
         name, _, users = told.rpartition(":")
-        found.append(read(name, Path(path), int(users)))
+        try:
+            found.append(read(name, Path(path), int(users)))
+        except (OSError, ValueError) as error:
+            parser.exit(1, f"compare.py: {error}\n")
     users = {run.users for run in found}
     every = [*found, *(run for run in PUBLISHED if run.users in users)]
     print(table(every))

@@ -1,5 +1,6 @@
 """`python -m serving`: bind the port, load the model, serve until SIGTERM. Exit code 1: it cannot serve."""
 
+import contextlib
 import logging
 import os
 import socket
@@ -42,14 +43,21 @@ def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.host, settings.port))
-    listener.listen(2048)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(2048)
+    except OSError as error:
+        where = f"{settings.host}, port {settings.port}"
+        raise StartError(
+            f"{where}: {error.strerror}. Set SAGEMAKER_BIND_TO_PORT and SAGEMAKER_BIND_TO_HOST to a free one."
+        ) from error
     return listener
 
 
 if __name__ == "__main__":
     code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # a full disk, a closed pipe
+        sys.stdout.flush()
+        sys.stderr.flush()
     # Not sys.exit: a prediction that never ends must not keep a process that was told to stop.
     os._exit(code)

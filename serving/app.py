@@ -4,6 +4,7 @@ An `Exchange` (connection.py) comes in by `take` and leaves by its `answer`; in 
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -54,9 +55,10 @@ class App:
         """Begin to predict; outcomes come back in `loop`."""
         self._batcher.start(loop)
 
-    def limit(self, _path: str) -> int:
-        """The largest body in bytes: the model's own word, or the environment's."""
-        return (self.handlers and self.handlers.max_payload) or self._settings.max_payload
+    def limit(self, path: str) -> int:
+        """The largest body in bytes: the asked model's own word, or the environment's."""
+        handlers = self.handlers if self._models is None else _asked(self._models, path)
+        return (handlers and handlers.max_payload) or self._settings.max_payload
 
     def take(self, exchange: Exchange) -> None:
         """Answer one request, now or when the model has."""
@@ -83,6 +85,8 @@ class App:
         self._ended(exchange, error.status, None, error)
 
     def _only_model(self) -> Handlers:
+        if self._models is not None:
+            raise RequestError(404, "This server holds several models. Use POST /models/<name>/invoke.")
         if self.handlers is None:
             raise RequestError(503, _LOADING)
         return self.handlers
@@ -107,7 +111,7 @@ class App:
             self._ended(exchange, error.status, None, error)
             exchange.answer(answer_for(error))
 
-    def _predicted(self, jobs: Sequence[Job], outcomes: Sequence[Outcome], seconds: float) -> None:
+    def _predicted(self, jobs: Sequence[Job], outcomes: Sequence[Outcome], seconds: float | None) -> None:
         """Log a batch in one piece, then answer: a caller that has its answer finds the line."""
         now, shown = time.perf_counter(), []
         for job, (answer, failure) in zip(jobs, outcomes, strict=True):
@@ -145,14 +149,14 @@ class App:
             return json_answer(200, ours)
         try:
             said = self.handlers.execution_parameters(ours)
+            if said is None:
+                return _not_there("/execution-parameters")
+            text = said[0] if isinstance(said, tuple) else said
+            if isinstance(text, dict):
+                return json_answer(200, text)
+            return Answer(200, text.encode() if isinstance(text, str) else bytes(memoryview(text)))
         except BaseException as error:  # noqa: BLE001 - the module's own fault: the caller is told
             return answer_for(error)
-        if said is None:
-            return _not_there("/execution-parameters")
-        text = said[0] if isinstance(said, tuple) else said
-        if isinstance(text, dict):
-            return json_answer(200, text)
-        return Answer(200, text.encode() if isinstance(text, str) else bytes(text))
 
     async def _stream(self, exchange: Exchange, parts: Iterator[bytes]) -> None:
         """Each part as it comes; when one fails the connection is cut, since the status has been sent."""
@@ -164,11 +168,10 @@ class App:
                     break
                 await connection.write_part(exchange, part)
             connection.end_parts(exchange)
-        except ConnectionError:
-            return  # the caller has gone
-        except Exception as error:  # noqa: BLE001 - the user's iterator; it is in the log
-            self._ended(exchange, 500, None, error)
-            connection.cut()
+        except BaseException as error:  # noqa: BLE001 - the user's iterator may raise anything; it is in the log
+            if not exchange.gone:
+                self._ended(exchange, 500, None, error)
+                connection.cut()
 
     def _ended(
         self, exchange: Exchange, status: int, seconds: float | None, failure: BaseException | None
@@ -188,6 +191,15 @@ def _line(
 ) -> str:
     inference = None if seconds is None else seconds * 1000
     return log.request(exchange.method, exchange.path, status, took * 1000, inference, failure)
+
+
+def _asked(models: ManyModels, path: str) -> Handlers | None:
+    """The model an invocation's path names, if it is loaded."""
+    if not (path.startswith("/models/") and path.endswith("/invoke")):
+        return None
+    with contextlib.suppress(RequestError):
+        return models.handlers_for(path)
+    return None
 
 
 def _managed(models: ManyModels, method: str, path: str, body: bytes) -> Outcome:

@@ -5,6 +5,7 @@ threads would take longer than they do. All others are called by threads. A full
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,13 +13,14 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 
 from serving.connection import Exchange
-from serving.errors import RequestError
+from serving.errors import Answer, RequestError, answer_for
 from serving.handlers import Handlers, Outcome, Request
 from serving.metrics import Metrics
 from serving.settings import Settings
 
 SMALL = 16 * 1024  # bytes of a body up to which QUICK functions may hold up the event loop
-Told = Callable[[Sequence["Job"], Sequence[Outcome], float], None]
+GONE = 499  # the status of a request whose caller left before its turn: nobody is sent it
+Told = Callable[[Sequence["Job"], Sequence[Outcome], float | None], None]
 
 
 @dataclass(slots=True)
@@ -32,7 +34,10 @@ class Job:
 
 
 class Batcher:
-    """Takes jobs from the event loop and hands outcomes back in it: `tell(jobs, outcomes, seconds of the model)`."""
+    """Takes jobs from the event loop and hands outcomes back in it: `tell(jobs, outcomes, seconds of the model)`.
+
+    `seconds` is None when the model was not asked, since the callers had gone.
+    """
 
     def __init__(self, settings: Settings, metrics: Metrics, tell: Told) -> None:
         self._batching = settings.batching
@@ -64,10 +69,12 @@ class Batcher:
 
     def _put_quick(self, job: Job) -> None:
         self._quick.append(job)
-        if len(self._quick) > 1:
-            return  # somebody has asked for the turn
         assert self._loop is not None  # noqa: S101 - started before it serves
-        if self._batching.wait and self._batching.wanted is not False:
+        waits = self._batching.wait and self._largest(job) > 1
+        if len(self._quick) > 1:  # somebody has asked for the turn
+            if waits and len(self._quick) == self._batching.largest:
+                self._loop.call_soon(self._turn)  # it is full: there is nothing to wait for
+        elif waits:
             self._loop.call_later(self._batching.wait, self._turn)
         else:
             self._loop.call_soon(self._turn)
@@ -85,13 +92,11 @@ class Batcher:
     def _work(self) -> None:
         """One thread: batch after batch, as long as the process lives."""
         assert self._loop is not None  # noqa: S101
-        while True:
-            batch = self._next()
-            outcomes, seconds = self._predict(batch)
-            try:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and the process with it
+            while True:
+                batch = self._next()
+                outcomes, seconds = self._predict(batch)
                 self._loop.call_soon_threadsafe(self._done, batch, outcomes, seconds)
-            except RuntimeError:
-                return  # the loop has ended, and the process with it
 
     def _next(self) -> list[Job]:
         batch: list[Job] = []
@@ -104,12 +109,23 @@ class Batcher:
                 batch = _first(self._waiting, largest)
                 for _ in batch:
                     self._waiting.popleft()
-                batch = [
-                    job for job in batch if not job.gone
-                ]  # whose callers gave up: nobody wants the answer
+                batch = self._wanted(batch)
             if self._waiting:
                 self._changed.notify()
         return batch
+
+    def _wanted(self, batch: list[Job]) -> list[Job]:
+        """Those whose callers still wait; nobody wants the others' answers."""
+        gone = [job for job in batch if job.gone]
+        if not gone:
+            return batch
+        assert self._loop is not None  # noqa: S101
+        self._loop.call_soon_threadsafe(self._given_up, gone)
+        return [job for job in batch if not job.gone]
+
+    def _given_up(self, gone: Sequence[Job]) -> None:
+        self._metrics.waiting(len(self._quick) + len(self._waiting))
+        self._tell(gone, [(Answer(GONE, b""), None)] * len(gone), None)
 
     def _enough(self) -> bool:
         return len(self._waiting) >= self._batching.largest
@@ -120,11 +136,15 @@ class Batcher:
 
     def _predict(self, batch: Sequence[Job]) -> tuple[list[Outcome], float]:
         started = time.perf_counter()
-        outcomes = batch[0].handlers.respond_all([job.request for job in batch])
+        try:
+            outcomes = batch[0].handlers.respond_all([job.request for job in batch])
+        except BaseException as error:  # noqa: BLE001 - user code at a place nobody thought of: all are answered
+            outcomes = [(answer_for(error), error) for _ in batch]
         return outcomes, time.perf_counter() - started
 
     def _done(self, batch: Sequence[Job], outcomes: Sequence[Outcome], seconds: float) -> None:
         self._metrics.batch(len(batch), seconds)
+        self._metrics.waiting(len(self._quick) + len(self._waiting))
         self._tell(batch, outcomes, seconds)
 
 

@@ -18,6 +18,8 @@ from serving.errors import Answer, RequestError, answer_for
 
 HEAD_LIMIT = 64 * 1024  # bytes of a request line and its headers
 WAITING_LIMIT = 32  # requests of one connection that may wait behind each other before it is no longer read
+WAITING_BYTES = 1024 * 1024  # and of their bodies
+LAST_LOOK = 0.05  # seconds a connection that came during the end has to show the request it brought
 SLOWEST = 1024  # bytes a second a body must come at, after the first seconds
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 REASONS: Mapping[int, str] = {
@@ -113,9 +115,15 @@ class Connection(asyncio.Protocol):
         self._size = self._limit = 0
         self._head = 0  # bytes of a head that is not complete
         self._in_body = self._refusing = self._finished = False
+        self._going = self._paused = False
         self._since = time.monotonic()  # the last request's end, or the first byte of the one being read
         self._current: Exchange | None = None
         self._waiting: deque[Exchange] = deque()
+        self._held = 0  # bytes of the bodies that wait
+        self._unsent, self._unread_since = (
+            0,
+            0.0,
+        )  # bytes of answers nobody has read, and since when none of them
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -126,8 +134,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._all.open.add(self)
         self._all.told(1)
-        if self._all.draining:
-            self._transport.close()
+        if self._all.draining:  # accepted before the end: its request may have arrived with it
+            asyncio.get_running_loop().call_later(LAST_LOOK, self.close_if_idle)
 
     def connection_lost(self, _error: Exception | None) -> None:
         """The caller has gone, or we have closed."""
@@ -155,17 +163,16 @@ class Connection(asyncio.Protocol):
             return
         if not self._head and not self._in_body:
             self._since = time.monotonic()
-        self._finished = False
+        self._finished, size = False, self._size
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._refusing = True  # it was answered when its head was read
         except httptools.HttpParserError as error:
             self._refuse(RequestError(400, f"This is not HTTP/1.1: {error}"))
-        if self._in_body:
-            self._head = 0
-        elif not self._refusing:
-            self._head = 0 if self._finished else self._head + len(data)
+        if not self._refusing:
+            # What is no body is a head: that of a request, of a chunk, or the trailers.
+            self._head = 0 if self._finished or self._size > size else self._head + len(data)
             if self._head > HEAD_LIMIT:
                 self._refuse(_long_head())
 
@@ -181,7 +188,9 @@ class Connection(asyncio.Protocol):
         self._next.path += url.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; repeated ones are joined as HTTP says."""
+        """A header; repeated ones are joined as HTTP says. Trailers are dropped, as HTTP allows."""
+        if self._in_body:
+            return
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         headers = self._next.headers
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
@@ -198,7 +207,7 @@ class Connection(asyncio.Protocol):
         headers = exchange.headers
         if parser.should_upgrade():
             self._refuse(RequestError(400, "This server speaks HTTP/1.1 only. Leave out the Upgrade header."))
-        elif len(exchange.path) + sum(map(len, headers.values())) > HEAD_LIMIT:
+        elif len(exchange.path) + sum(map(len, headers)) + sum(map(len, headers.values())) > HEAD_LIMIT:
             self._refuse(_long_head())
         elif int(headers.get("content-length") or 0) > self._limit:
             self._refuse(too_large(self._limit))
@@ -219,12 +228,14 @@ class Connection(asyncio.Protocol):
             return
         exchange = self._next
         exchange.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts = []
+        self._parts, self._size = [], 0
         exchange.started = time.perf_counter()
         self._waiting.append(exchange)
-        if len(self._waiting) > WAITING_LIMIT:
-            self._transport.pause_reading()
+        self._held += len(exchange.body)
         self._go_on()
+        if len(self._waiting) > WAITING_LIMIT or self._held > WAITING_BYTES:
+            self._paused = True
+            self._transport.pause_reading()
 
     # --- answers
 
@@ -232,7 +243,7 @@ class Connection(asyncio.Protocol):
         """Send a whole answer, or begin one that comes in pieces (see `stream`)."""
         if exchange.gone or exchange is not self._current:
             return
-        closing = self._all.draining or not exchange.keep_alive or self._refusing
+        closing = self._is_last(exchange)
         body = answer.body if isinstance(answer.body, bytes) else None
         self._transport.write(
             self._head_of(exchange, answer, body, closing)
@@ -241,17 +252,25 @@ class Connection(asyncio.Protocol):
         if body is not None:
             self.finish(closing)
 
+    def _is_last(self, exchange: Exchange) -> bool:
+        """Whether the connection ends with it: what waits behind it, a refusal too, is answered first."""
+        return not exchange.keep_alive or (self._all.draining and not self._waiting)
+
     def _head_of(self, exchange: Exchange, answer: Answer, body: bytes | None, closing: bool) -> bytes:
         status, kind = answer.status, answer.content_type
         head = f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}\r\ncontent-type: {_plain(kind)}\r\n"
         if body is None:
             head += "transfer-encoding: chunked\r\n" if exchange.version == "1.1" else ""
-        elif status != 204:  # which may not have one
+        elif status not in (204, 304):  # which may not have one
             head += f"content-length: {len(body)}\r\n"
         if status in (429, 503):
             head += "retry-after: 1\r\n"
         if closing:
             head += "connection: close\r\n"
+        elif (
+            exchange.version == "1.0" and body is not None
+        ):  # whose callers take it for closed if it is not said
+            head += "connection: keep-alive\r\n"
         return head.encode("latin-1", "replace") + b"date: " + self._all.date + b"\r\n\r\n"
 
     async def write_part(self, exchange: Exchange, part: bytes) -> None:
@@ -268,7 +287,7 @@ class Connection(asyncio.Protocol):
             return
         if exchange.version == "1.1":
             self._transport.write(b"0\r\n\r\n")
-        self.finish(self._all.draining or not exchange.keep_alive or exchange.version != "1.1")
+        self.finish(exchange.version != "1.1" or self._is_last(exchange))
 
     def cut(self) -> None:
         """End without more: the status has been sent, and the rest of the answer cannot be."""
@@ -284,10 +303,26 @@ class Connection(asyncio.Protocol):
             self._go_on()
 
     def _go_on(self) -> None:
-        if self._current is not None or not self._waiting or not self._writable.is_set():
+        """Take what waits. A loop: what is answered at once comes back here, and must not pile up on the stack."""
+        if self._going:
             return
+        self._going = True
+        try:
+            while (
+                self._current is None
+                and self._waiting
+                and self._writable.is_set()
+                and not self._transport.is_closing()
+            ):
+                self._take_next()
+        finally:
+            self._going = False
+
+    def _take_next(self) -> None:
         self._current = exchange = self._waiting.popleft()
-        if len(self._waiting) == WAITING_LIMIT // 2:
+        self._held -= len(exchange.body)
+        if self._paused and len(self._waiting) <= WAITING_LIMIT // 2 and self._held <= WAITING_BYTES // 2:
+            self._paused = False
             self._transport.resume_reading()
         if exchange.refusal is None:
             self._all.application.take(exchange)
@@ -321,19 +356,31 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def look(self, now: float) -> None:
-        """Close when the request being read, or the next one, takes too long."""
-        if (self._current is not None or self._waiting) and not self._refusing:
-            return
+        """Close when the request being read, or the next one, or the reading of an answer takes too long."""
         late = now - self._since
-        if self._refusing and late > self._all.head_seconds:
+        if self._is_unread(now):
             self._transport.abort()
-        reading = self._head or self._in_body
-        if self._refusing:
+        elif self._current is not None and self._current.refusal is not None:
+            if late > self._all.head_seconds:
+                self._transport.abort()
+        elif self._current is not None or self._waiting:
             return
-        if reading and late > self._all.head_seconds + self._size / SLOWEST:
-            self._refuse(RequestError(408, "The request did not arrive in time. Send it again, faster."))
-        elif not reading and late > self._all.idle_seconds:
+        elif self._head or self._in_body:
+            if late > self._all.head_seconds + self._size / SLOWEST:
+                self._refuse(RequestError(408, "The request did not arrive in time. Send it again, faster."))
+        elif late > self._all.idle_seconds:
             self._transport.close()
+
+    def _is_unread(self, now: float) -> bool:
+        """Whether the caller has taken nothing of its answer for too long, however slowly it may read."""
+        if self._writable.is_set() and not self._transport.is_closing():
+            self._unsent = 0
+            return False
+        unsent = self._transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._unread_since = unsent, now
+        patience = self._all.head_seconds if self._all.draining else self._all.idle_seconds
+        return unsent > 0 and now - self._unread_since > patience
 
 
 def _path(target: str) -> str:

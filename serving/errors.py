@@ -37,11 +37,22 @@ class Answer:
 
 def json_answer(status: int, document: dict[str, Any]) -> Answer:
     """Return `document` as a JSON answer; what JSON cannot hold is written as text."""
-    return Answer(status, json.dumps(document, default=str).encode())
+    try:
+        text = json.dumps(document, default=str)
+    except (TypeError, ValueError, RecursionError):  # keys that are no text, a list within itself
+        text = json.dumps({str(name): str(value) for name, value in document.items()})
+    return Answer(status, text.encode())
 
 
 def answer_for(error: BaseException) -> Answer:
-    """Return the answer for what a request raised: its own 4xx, or 500 with type and message only."""
+    """Return the answer for what a request raised: its own 4xx, or 500 with type and message only. Never raises."""
+    try:
+        return _told(error)
+    except BaseException:  # noqa: BLE001 - the error's own __str__ or status: whoever waits gets an answer all the same
+        return json_answer(500, {"error": f"{type(error).__name__}, which cannot be told"})
+
+
+def _told(error: BaseException) -> Answer:
     status = getattr(error, "status", getattr(error, "status_code", None))
     if isinstance(status, int) and (400 <= status <= 499 or isinstance(error, RequestError)):
         return json_answer(status, {"error": str(error), **_members(getattr(error, "detail", None))})

@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from serving.functions import Context, Functions
 from serving.settings import Settings
 
 ImportFile = Callable[[Path], ModuleType]
+_BARE = (204, 304)  # statuses of answers without a body
 Outcome = tuple[Answer, BaseException | None]  # and what was raised, if it was
 
 
@@ -177,10 +179,16 @@ def _answer(made: Any, accept: str, maker: str) -> Answer:
     status, content_type = 200, accept
     if isinstance(made, tuple) and 2 <= len(made) <= 3:
         body, content_type, status = (*made, 200)[:3]
+        if not isinstance(status, Integral) or not 200 <= status <= 599:
+            raise TypeError(
+                f"{maker} returned {status!r} as the status; return a whole number from 200 to 599"
+            )
     else:
         body = made
     if isinstance(body, str):
         body = body.encode()
+    if status in _BARE:
+        body = b""  # a caller would take it for the beginning of the next answer
     if isinstance(body, Iterator):
         return Answer(status, _chunks(body, maker), str(content_type))
     if not isinstance(body, bytes | bytearray | memoryview):

@@ -1,5 +1,6 @@
 """One JSON line for each event on stdout: what a log service can filter. Bodies are never written."""
 
+import contextlib
 import json
 import os
 import sys
@@ -37,8 +38,9 @@ def request(
 
 
 def write(lines: Sequence[str]) -> None:
-    """Write whole lines at once, after what was printed before."""
-    sys.stdout.flush()
+    """Write whole lines at once, after what was printed before; a full disk or closed pipe must not end the server."""
     rest = memoryview(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
-    while rest:
-        rest = rest[os.write(1, rest) :]
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        while rest:
+            rest = rest[os.write(1, rest) :]

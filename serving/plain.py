@@ -26,7 +26,7 @@ QUICK = True  # a model without a quicker form is not: see Plain.quick
 MAX_FAULTS = 20
 HELD_BACK = "held_back.jsonl"
 _KINDS = {int, float}
-_LARGEST = float(np.finfo(np.float32).max)
+_SINGLE, _DOUBLE = ((kind, float(np.finfo(kind).max)) for kind in (np.float32, np.float64))
 _XGBOOST, _PICKLE = ("model.ubj", "model.json"), ("model.joblib", "model.pkl")
 
 
@@ -37,6 +37,7 @@ class Plain:
         found = forms.of(model)
         self._texts = _reads_texts(model)
         self.names = [] if self._texts else _names(model)
+        self._headings = {name for name in self.names if _is_word(name)}
         self._classes = _classes(model)
         self._missing = type(model).__module__.startswith(
             "xgboost"
@@ -50,9 +51,9 @@ class Plain:
     def settle(self, held_back: Path) -> None:
         """Compare on the rows of a file too; then forget the original if it is not needed."""
         if self._form is not None and held_back.is_file():
-            lines = held_back.read_text(encoding="utf-8").splitlines()
-            rows = [row for line in lines for row in input_fn(line, codec.JSON)]
-            if not _proved(self._model, self._form, self._rows(rows)):
+            lines = held_back.read_text(encoding="utf-8").split("\n")  # texts may hold what else ends a line
+            rows = [row for line in lines if line.strip() for row in input_fn(line, codec.JSON)]
+            if rows and not _proved(self._model, self._form, self._rows(rows)):
                 self._form, self.quick = None, False
         if self._form is not None:
             self._model = None
@@ -61,10 +62,10 @@ class Plain:
         """Return an answer for each row; raise RequestError with every fault."""
         rows = self._rows(data)
         told = self._form.predict(rows) if self._form is not None else equality.original(self._model, rows)
-        scores = np.asarray(told, np.float64)
-        if self._classes is None or scores.ndim == 1:
+        scores = np.asarray(told)
+        if self._classes is None or scores.ndim == 1:  # values; labels where there are no probabilities
             return [{"prediction": value} for value in scores.tolist()]
-        classes, names = self._classes
+        scores, (classes, names) = scores.astype(np.float64), self._classes
         return [
             {"prediction": classes[k], "score": row[k], "probabilities": dict(zip(names, row, strict=True))}
             for k, row in zip(scores.argmax(axis=1).tolist(), scores.tolist(), strict=True)
@@ -84,21 +85,30 @@ class Plain:
         if isinstance(data, np.ndarray):
             data = data.tolist()
         names, width = self.names, len(self.names)
-        if len(data) > 1 and isinstance(data[0], list) and set(data[0]) & set(names):
+        # A form and XGBoost compute in float32; other models may need all digits of a float64.
+        kind, largest = _SINGLE if self._form is not None or self._missing else _DOUBLE
+        if len(data) > 1 and isinstance(data[0], list) and self._is_header(data[0]):
             data = [dict(zip(data[0], row, strict=False)) for row in data[1:]]  # a CSV with a header
         rows = []
         for number, row in enumerate(data):
             values = list(map(row.get, names)) if isinstance(row, dict) else row
             if not isinstance(values, list) or len(values) != width:
                 faults.append(_fault(number, None, f"must be {width} values: {', '.join(names)}"))
-            elif set(map(type, values)) <= _KINDS and _small(values):
+            elif set(map(type, values)) <= _KINDS and _small(values, largest):
                 rows.append(values)
             else:
-                rows.append([self._number(v, number, n, faults) for v, n in zip(values, names, strict=True)])
-        return np.array(rows, np.float32).reshape(len(rows), width)
+                named = zip(values, names, strict=True)
+                rows.append([self._number(v, number, n, faults, largest) for v, n in named])
+        return np.array(rows, kind).reshape(len(rows), width)
 
-    def _number(self, value: Any, number: int, name: str, faults: list[dict[str, Any]]) -> float:
-        if value is None or value == "":
+    def _is_header(self, row: list[Any]) -> bool:
+        """Whether a row names features; never by names that are numbers, since such a row may be data."""
+        return any(isinstance(cell, str) and cell in self._headings for cell in row)
+
+    def _number(
+        self, value: Any, number: int, name: str, faults: list[dict[str, Any]], largest: float
+    ) -> float:
+        if value is None or value == "" or (self._missing and value != value):  # noqa: PLR0124 - which only NaN is
             if self._missing:
                 return math.nan
             faults.append(_fault(number, name, "is missing"))
@@ -110,7 +120,7 @@ class Plain:
         if not math.isfinite(read):
             faults.append(_fault(number, name, f"{str(value)[:40]!r} is not a finite number"))
             return 0.0
-        if abs(read) > _LARGEST:
+        if abs(read) > largest:
             faults.append(_fault(number, name, "is too large"))
             return 0.0
         return read
@@ -220,12 +230,20 @@ def _text(row: Any, number: int, faults: list[dict[str, Any]]) -> str:
     return ""
 
 
-def _small(values: Sequence[float]) -> bool:
+def _small(values: Sequence[float], largest: float) -> bool:
     """Whether all are finite and none is too large: their length is at least the largest of them."""
     try:
-        return math.hypot(*values) <= _LARGEST
+        return math.hypot(*values) <= largest
     except OverflowError:  # a whole number beyond any float
         return False
+
+
+def _is_word(name: str) -> bool:
+    try:
+        float(name or "0")
+    except ValueError:
+        return True
+    return False
 
 
 def _fault(instance: int, column: str | None, problem: str) -> dict[str, Any]:

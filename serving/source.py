@@ -56,10 +56,7 @@ def _install(requirements: Path, target: Path) -> None:
             if not lines:
                 return
             log.line("installing", requirements=lines)
-            wanted = requirements.with_name(
-                ".requirements-missing.txt"
-            )  # beside it: lines may name files beside it
-            wanted.write_text("\n".join(lines), encoding="utf-8")
+            wanted = _listed(requirements, lines)
             command = [sys.executable, *_PIP, "--upgrade", "--target", str(target), "-r", str(wanted)]
             code = subprocess.call(command, cwd=requirements.parent)
             if code != 0:
@@ -69,6 +66,16 @@ def _install(requirements: Path, target: Path) -> None:
             done.touch()
     sys.path.insert(0, str(target))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(target), os.environ.get("PYTHONPATH"))))
+
+
+def _listed(requirements: Path, lines: list[str]) -> Path:
+    """A file of these lines beside the original, as they may name files beside it; where none may be, the original."""
+    wanted = requirements.with_name(".requirements-missing.txt")
+    try:
+        wanted.write_text("\n".join(lines), encoding="utf-8")
+    except OSError:  # /opt/ml/model is mounted to be read only
+        return requirements
+    return wanted
 
 
 def missing(requirements: Path) -> list[str]:

@@ -21,6 +21,7 @@ from serving.settings import Settings
 
 GRACE_SECONDS = 30  # what SageMaker leaves between SIGTERM and SIGKILL
 _AT_ONCE = 64  # connections taken from the parent in one turn
+_MOST_BETWEEN = 1024  # and at the end; no pair of sockets holds so many
 
 
 class Worker:
@@ -35,6 +36,7 @@ class Worker:
         self._connections.told = lambda change: metrics.opened() if change > 0 else metrics.closed()
         self._loop = _loop()
         self._stopping = asyncio.Event()
+        self._adopting: set[asyncio.Task[None]] = set()
         self._failed = False
 
     def listen(self, listener: socket.socket) -> int:
@@ -55,7 +57,7 @@ class Worker:
 
         async def serve() -> None:
             self._loop.add_reader(parent, self._take, parent)
-            await self._serve(lambda: self._loop.remove_reader(parent), lambda: _tell(parent))
+            await self._serve(lambda: self._close_door(parent), lambda: _tell(parent))
 
         return self._run(serve)
 
@@ -74,7 +76,7 @@ class Worker:
         close_door()
         self._connections.drain()
         deadline = time.monotonic() + (0 if self._failed else GRACE_SECONDS)
-        while self._connections.open and time.monotonic() < deadline:
+        while (self._connections.open or self._adopting) and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         ticking.cancel()
 
@@ -86,9 +88,14 @@ class Worker:
     def _connection(self) -> Connection:
         return Connection(self._connections)
 
-    def _take(self, parent: socket.socket) -> None:
+    def _close_door(self, parent: socket.socket) -> None:
+        """What the parent has accepted and handed over was taken from the listener: it is served to its end."""
+        self._take(parent, _MOST_BETWEEN)
+        self._loop.remove_reader(parent)
+
+    def _take(self, parent: socket.socket, most: int = _AT_ONCE) -> None:
         """Connections the parent has accepted; its end of the pair closes when it has gone, however it went."""
-        for _ in range(_AT_ONCE):
+        for _ in range(most):
             try:
                 said, descriptors, _, _ = socket.recv_fds(parent, 1, 1)
             except BlockingIOError:
@@ -99,10 +106,15 @@ class Worker:
                 self._loop.remove_reader(parent)
                 self._stopping.set()
                 return
+            if not descriptors:  # this process may open no more: the caller is cut off; the parent counts it
+                self._metrics.opened()
+                self._metrics.closed()
             for descriptor in descriptors:
                 accepted = socket.socket(fileno=descriptor)
                 accepted.setblocking(False)
-                self._loop.create_task(self._adopt(accepted))
+                task = self._loop.create_task(self._adopt(accepted))
+                self._adopting.add(task)
+                task.add_done_callback(self._adopting.discard)
 
     async def _adopt(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):  # the caller has gone already

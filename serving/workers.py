@@ -54,6 +54,7 @@ class _Child:
     channel: socket.socket
     handed: int = 0
     ready: bool = False
+    started: float = field(default_factory=time.monotonic)
     again: float | None = field(default=None)  # when it is started again, if it has died
 
 
@@ -65,9 +66,10 @@ class Workers:
         self._listener = listener
         self._board = Board(count)
         self._stopping = False
-        self._pause = FIRST_PAUSE
+        self._pause = 0.0  # the last one
         self._children = [self._start(number) for number in range(count)]
         self._turn = 0
+        self._held: socket.socket | None = None  # accepted, and no worker takes it yet
 
     def run(self) -> int:
         """Block until told to stop; return 0, or the code of a worker that could not load its model."""
@@ -107,12 +109,16 @@ class Workers:
                     LOOK_MILLISECONDS / 1000
                 )  # nobody is there: callers wait in the socket's own queue
                 return
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:  # none waits any more, or it has gone again, or there are too many open files
+            if self._held is None:
+                try:
+                    self._held, _ = self._listener.accept()
+                except OSError:  # none waits any more, or it has gone again, or there are too many open files
+                    return
+            if not self._hand_over(self._held, takers):
+                _wait_for_any(takers)  # the others wait in the socket's own queue
                 return
-            with connection:
-                self._hand_over(connection, takers)
+            self._held.close()
+            self._held = None
 
     def _takers(self) -> Sequence[_Child]:
         """Who may get a connection, the one with the fewest first: those that can predict, else whoever can say 503."""
@@ -133,7 +139,8 @@ class Workers:
                 return False
         return child.ready
 
-    def _hand_over(self, connection: socket.socket, takers: Sequence[_Child]) -> None:
+    def _hand_over(self, connection: socket.socket, takers: Sequence[_Child]) -> bool:
+        """Give it to the first that takes it; False when none does, since what lies between us is full."""
         for child in takers:
             try:
                 socket.send_fds(child.channel, [b"c"], [connection.fileno()])
@@ -141,7 +148,8 @@ class Workers:
                 continue
             child.handed += 1
             self._turn += 1
-            return
+            return True
+        return False
 
     def _look_after(self) -> int:
         """Start dead workers again; return the exit code of one that says its model cannot be served."""
@@ -152,10 +160,11 @@ class Workers:
             if code == 1:  # the worker's own word for it: another try would end the same way
                 return code
             if child.again is None:
+                now = time.monotonic()
+                self._pause = next_pause(self._pause, now - child.started)
                 log.line("worker_died", worker=child.number, code=code, restart_in=self._pause)
                 child.channel.close()
-                child.again = time.monotonic() + self._pause
-                self._pause = min(self._pause * 2, LONGEST_PAUSE)
+                child.again = now + self._pause
             elif time.monotonic() >= child.again:
                 self._board.settle(child.number)
                 self._children[child.number] = self._start(child.number)
@@ -173,3 +182,16 @@ class Workers:
                 child.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 child.process.kill()
+
+
+def next_pause(last: float, lived: float) -> float:
+    """Seconds until a worker that has lived so long is started again; one that lived long died of something else."""
+    return FIRST_PAUSE if lived > LONGEST_PAUSE or not last else min(last * 2, LONGEST_PAUSE)
+
+
+def _wait_for_any(children: Sequence[_Child]) -> None:
+    """Wait until one of them may take a connection again, or one is worth a look."""
+    taking = select.poll()
+    for child in children:
+        taking.register(child.channel, select.POLLOUT)
+    taking.poll(LOOK_MILLISECONDS)

@@ -53,7 +53,7 @@ def erase(
         )
     if not dry_run and not yes:
         _confirm(project, len(asked))
-    api = Api(session.locate().api_url)
+    api = session.runs().api
     body = json.dumps({"keys": asked, "dry_run": dry_run}).encode()
     told = json.loads(
         api.send("POST", f"{of(project)}/erasures", body, {"Content-Type": "application/json"}).body

@@ -8,6 +8,7 @@ from rich.table import Table
 from penstock.cli.session import Session, everywhere, pass_session
 from penstock.cli.watch import only_project
 from penstock.client.api import of
+from penstock.client.view import figure
 
 _SHOWN = 4
 """Hyperparameters in the table; --json has all."""
@@ -43,8 +44,8 @@ def board(rows: list[dict[str, Any]], metric: str) -> Table:
         validation = (row.get("validation") or {}).get(metric)
         version, when = row.get("dataset_version"), (row.get("when") or "")[:16].replace("T", " ")
         table.add_row(
-            str(row["rank"]), row["run"], str(row.get("learner")), _figure(row["value"]), _figure(validation),
-            f"v{version}", _figure(row.get("usd")), row["verdict"], when, _parameters(row),
+            str(row["rank"]), row["run"], str(row.get("learner")), figure(row["value"]), figure(validation),
+            f"v{version}", figure(row.get("usd")), row["verdict"], when, _parameters(row),
         )  # fmt: skip
     return table
 
@@ -53,7 +54,3 @@ def _parameters(row: dict[str, Any]) -> str:
     given = sorted((row.get("hyperparameters") or {}).items())
     told = [f"{name}={value}" for name, value in given[:_SHOWN]]
     return ", ".join(told) + (f" and {len(given) - _SHOWN} more" if given[_SHOWN:] else "")
-
-
-def _figure(value: Any) -> str:
-    return f"{float(value):.4f}" if isinstance(value, int | float) else "-"

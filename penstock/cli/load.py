@@ -12,7 +12,8 @@ from penstock.cli.session import Session, aimed, pass_session
 from penstock.cli.watch import only_project
 from penstock.client import stage as stages
 from penstock.client.api import of
-from penstock.client.load import MODES, Load, Modes, profile_of
+from penstock.client.load import MODES, Load, Modes, admit, profile_of
+from penstock.errors import PenstockError
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -23,18 +24,20 @@ from penstock.client.load import MODES, Load, Modes, profile_of
     help="Request bodies, one JSON document a line  [default: the workshop's texts]",
 )  # fmt: skip
 @click.option("--compare", type=click.Choice(["batching"]), help="Run it twice: with batching off, and on.")
+@click.option("--yes", is_flag=True, help="Do not ask whether a live endpoint may change its mode.")
 @click.argument("more", nargs=-1, type=click.UNPROCESSED)
 @aimed
 @pass_session
 def load(
     session: Session, profile: str, project: str | None, bodies: Path | None, compare: str | None,
-    more: tuple[str, ...],
+    more: tuple[str, ...], *, yes: bool,
 ) -> None:  # fmt: skip
     """Load-test the API by PROFILE (smoke, workshop-42, workshop-100, steady, spike, soak); MORE goes to Locust.
 
     Leaves reports (HTML, JSON, CSV) below .penstock/load. Exit code 1 when the profile's budget was not kept.
     """
     runs = session.runs()
+    admit(runs.deployed)
     name = project or only_project(runs)
     root = stages.checkout(session.root)
     folder = root / ".penstock" / "load" / f"{time.strftime('%Y%m%d-%H%M%S')}-{profile}"
@@ -44,14 +47,28 @@ def load(
         code, _ = plan.run(profile)
         session.say(f"Reports: {folder}")
         sys.exit(code)
+    if not runs.deployed.embedded and not yes:
+        _confirm(session.stage)
     endpoint = runs.api.get(f"{of(name)}/endpoint")["endpoint"]
     codes, reports = [], []
     with Modes(boto3.client("sagemaker"), endpoint, session.say).each(MODES) as turns:
         for mode in turns:
-            code, report = plan.run(mode)
+            code, report = plan.measure(mode)
             codes.append(code)
             reports.append(f"{mode}:{plan.users}={report}")
     command = [sys.executable, "loadtest/compare.py", "--out", str(folder / "compared"), *reports]
-    subprocess.run(command, cwd=root, check=True)
+    if subprocess.run(command, cwd=root, check=False).returncode:
+        raise PenstockError(
+            "compare.py", "the reports cannot be compared", f"Its lines say why. They lie in {folder}."
+        )
     session.say(f"Compared: {folder / 'compared.html'}")
     sys.exit(max(codes))
+
+
+def _confirm(stage: str) -> None:
+    if not sys.stdin.isatty():
+        raise PenstockError("load", f"nobody is here to confirm it for stage {stage!r}", "Say --yes.")
+    words = (
+        f"Update the endpoint of stage {stage!r} three times, while it answers? In the end it is as before"
+    )
+    click.confirm(words, abort=True, err=True)

@@ -8,10 +8,12 @@ import boto3
 import click
 
 from penstock.cli.session import Session, everywhere, pass_session
+from penstock.client import stored
 from penstock.client.api import Api
 from penstock.errors import PenstockError
 
 DROP = "drop/"
+WILD = frozenset("*?[")
 NO_PROJECT = "-"
 """Where the API keeps uploads that can belong to no project."""
 
@@ -36,7 +38,7 @@ def why(session: Session, upload: str, version: str | None) -> None:
             session.say(f"Column {change['column']!r} {change['kind']}: {change['hint']}")
         session.answer({"project": _project(key), "key": key, "uploads": found, "drift": drift})
         return
-    matching = _matching(runs.api, key) if set(key) & set("*?[") and version is None else []
+    matching = _matching(runs.api, key) if set(key) & WILD and version is None else []
     if not matching:
         raise _unknown(session.stage, runs.deployed.bucket, key, version)
     verdicts = dict(sorted(Counter(one["verdict"] for one in matching).items()))
@@ -56,7 +58,7 @@ def key_of(upload: str, bucket: str) -> str:
     """The key an argument means; raises PenstockError when it can be no upload of this stage."""
     key = upload
     if upload.startswith("s3://"):
-        named, _, key = upload.removeprefix("s3://").partition("/")
+        named, key = stored.place(upload)
         if named != bucket:
             raise PenstockError(
                 upload, f"it is not in this stage's bucket, {bucket}", "Choose the stage with --stage."
@@ -82,7 +84,9 @@ def _of_key(api: Api, key: str, version: str | None) -> list[dict[str, Any]]:
 
 
 def _matching(api: Api, pattern: str) -> list[dict[str, Any]]:
-    projects = dict.fromkeys((_project(pattern), NO_PROJECT))
+    named = _project(pattern)
+    several = api.get("/projects")["projects"] if set(named) & WILD else [named]
+    projects = dict.fromkeys((*several, NO_PROJECT))
     return [one for project in projects for one in api.uploads(project) if fnmatchcase(one["key"], pattern)]
 
 

@@ -12,6 +12,7 @@ import urllib3
 from penstock.deploy.access import Authorise
 from penstock.errors import PenstockError
 
+_ONLY_CONNECTING = urllib3.Retry(total=None, connect=2, read=0, redirect=0, status=0, other=0)
 _READ_SECONDS = 60.0  # longer than API Gateway's own 29 s, so that its answer is the one seen
 
 
@@ -39,7 +40,7 @@ class Api:
     def __init__(self, url: str, authorise: Authorise | None = None) -> None:
         self.url, self._authorise = url.rstrip("/"), authorise
         timeout = urllib3.Timeout(connect=5.0, read=_READ_SECONDS)
-        self._http = urllib3.PoolManager(timeout=timeout, retries=urllib3.Retry(0, connect=2, read=0))
+        self._http = urllib3.PoolManager(timeout=timeout, retries=_ONLY_CONNECTING)
 
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None

@@ -13,6 +13,7 @@ import sqlglot
 from botocore.exceptions import ClientError
 from sqlglot import exp
 
+from penstock.client import stored
 from penstock.errors import PenstockError
 
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
@@ -167,7 +168,7 @@ def _values(row: Sequence[str | None], columns: Sequence[Column]) -> Iterator[An
 
 def save(answer: Answer, file: Path) -> None:
     """Fetch the whole result, however large, as the CSV that Athena wrote."""
-    bucket, _, key = answer.uri.removeprefix("s3://").partition("/")
+    bucket, key = stored.place(answer.uri)
     boto3.client("s3").download_file(bucket, key, str(file))
 
 

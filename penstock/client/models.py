@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from penstock.client import stored
 from penstock.errors import PenstockError
 
 _PIECE = 1 << 20
@@ -28,12 +29,12 @@ class Archive:
 
 def read(uri: str) -> Archive:
     """The archive at an s3:// address. Raises PenstockError when it is gone or no archive."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    bucket, key = stored.place(uri)
     with tempfile.TemporaryFile() as file:
         try:
             boto3.client("s3").download_fileobj(bucket, key, file)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in {"404", "NoSuchKey"}:
+            if not stored.is_absent(error):
                 raise
             raise PenstockError(
                 uri, "it is gone", "Only a model that is still there can be compared."

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from penstock.client import stored
 from penstock.client.runs import Runs
 from penstock.errors import PenstockError
 
@@ -41,7 +42,7 @@ def _rows(prepared: dict[str, Any]) -> list[Row]:
 def _stored(uri: str) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq  # noqa: PLC0415  # heavy, and only this word needs it
 
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    bucket, prefix = stored.place(uri)
     s3 = boto3.client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
@@ -130,7 +131,7 @@ def _dropped(s3: Any, bucket: str, key: str) -> list[Row]:
     try:
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
-        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+        if stored.is_absent(error):
             return []
         raise
     return list(csv.DictReader(io.StringIO(body.decode(), newline="")))

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from penstock.client import stored
 from penstock.client.runs import Runs
 from penstock.errors import PenstockError
 
@@ -125,7 +126,7 @@ class Reproduction:
         """Raise PenstockError when something the model was made of is gone."""
         s3 = boto3.client("s3")
         for uri in (origin.code, *origin.data):
-            bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+            bucket, prefix = stored.place(uri)
             if not s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"):
                 advice = (
                     "keep_versions in the spec, or a person, let it go: this model cannot be built again."

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from penstock.client import history
+from penstock.client import history, stored
 from penstock.client.api import Api, Refused
 from penstock.deploy import Deployed
 from penstock.deploy.access import authoriser
@@ -162,7 +162,7 @@ class Runs:
         try:
             body: bytes = self._s3.get_object(Bucket=self.deployed.bucket, Key=key)["Body"].read()
         except ClientError as error:
-            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+            if stored.is_absent(error):
                 return None
             raise
         return body

@@ -180,7 +180,7 @@ def candidates_table(tried: dict[str, Any]) -> Table:
     table.add_column("parameters, or why it failed", overflow="fold")
     for one in tried["candidates"][:_SHOWN]:
         given = ", ".join(f"{name}={value}" for name, value in sorted(one["hyperparameters"].items()))
-        cells = [_figure(one["value"]), f"{one['seconds'] or 0:.0f}", _figure(one["usd"])]
+        cells = [figure(one["value"]), f"{one['seconds'] or 0:.0f}", figure(one["usd"])]
         table.add_row(str(one["rank"]), one["learner"], *cells, one["reason"] or given)
     for learner in tried["left_out"]:
         table.add_row("-", learner, "-", "-", "-", "left out: the budget does not give it a minute")
@@ -197,10 +197,11 @@ def scorecard_table(card: dict[str, Any]) -> Table:
     if champion:
         table.add_column("released model", justify="right")
     for name, value in card.get("metrics", {}).items():
-        cells = [_figure(value), _figure(baseline.get("metrics", {}).get(name))]
-        table.add_row(name, *cells, *([_figure(champion["metrics"].get(name))] if champion else []))
+        cells = [figure(value), figure(baseline.get("metrics", {}).get(name))]
+        table.add_row(name, *cells, *([figure(champion["metrics"].get(name))] if champion else []))
     return table
 
 
-def _figure(value: Any) -> str:
+def figure(value: Any) -> str:
+    """A metric with four digits, or a dash."""
     return f"{float(value):.4f}" if isinstance(value, int | float) else "-"

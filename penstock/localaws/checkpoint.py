@@ -150,7 +150,13 @@ class Checkpoint(Part):
         digest = hashlib.blake2b(content).digest() if content is not None else known.digest
         if content is None or digest == known.digest:
             return False
-        _write(self._directory / f"{service}.json", content)
+        try:
+            _write(self._directory / f"{service}.json", content)
+        except OSError:  # a full disk: it may have room later, and the thread has to be there then
+            log.exception(
+                "the state of %s could not be written; it is tried again with the next change", service
+            )
+            return False
         known.digest = digest
         self._after(service)
         return True

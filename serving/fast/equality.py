@@ -46,8 +46,8 @@ def compare(model: Any, form: Form, rows: Any) -> Verdict:
 def original(model: Any, rows: Any) -> Any:
     """Probabilities (rows, classes) or values (rows,), by the model's own functions."""
     if type(model).__name__ == "Booster":
-        told = np.asarray(model.inplace_predict(rows))
-        objective = _objective(model)
+        objective, rounds = _said(model)
+        told = np.asarray(model.inplace_predict(rows, iteration_range=(0, rounds)))
         return np.column_stack([1 - told, told]) if objective == "binary:logistic" else told
     return model.predict_proba(rows) if hasattr(model, "predict_proba") else model.predict(rows)
 
@@ -105,6 +105,11 @@ def _by_feature(features: Any, values: Any) -> dict[int, Any]:
     return {int(one): values[features == one].astype(np.float32) for one in np.unique(features)}
 
 
-def _objective(booster: Any) -> str:
-    name: str = json.loads(booster.save_config())["learner"]["objective"]["name"]
-    return name
+def _said(booster: Any) -> tuple[str, int]:
+    """Its objective, and how many rounds answer: up to the best if it stopped early, as XGBClassifier does; 0: all."""
+    learner = json.loads(booster.save_config())["learner"]
+    best = booster.attr("best_iteration")
+    counts = (
+        best is not None and learner["gradient_booster"]["name"] != "gblinear"
+    )  # which has one model, no rounds
+    return learner["objective"]["name"], int(best) + 1 if counts else 0

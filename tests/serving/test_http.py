@@ -6,6 +6,7 @@ import time
 import pytest
 
 PATIENCE = 20.0
+GET_AND_CLOSE = b"GET /ping HTTP/1.1\r\nHost: m\r\nConnection: close\r\n\r\n"
 ECHO = """
     QUICK = True
 
@@ -57,6 +58,20 @@ def test_pipelined_requests_are_answered_in_their_order(server):
     assert answers == [b"%d" % number for number in range(99)] + [b"last"]
 
 
+def test_hundreds_of_pipelined_requests_at_once_are_answered(server):
+    """Each is answered within the one before it: on the stack they would not fit."""
+    said = speak(
+        server, post(b"x") + b"GET /ping HTTP/1.1\r\nHost: m\r\n\r\n" * 300 + post(b"y", "Connection: close")
+    )
+    assert said.count(b"HTTP/1.1 200 OK") == 302
+
+
+def test_requests_before_a_faulty_one_are_answered(server):
+    said = speak(server, post(b"one") + post(b"two") + b"GET\r\n\r\n")
+    assert said.count(b"HTTP/1.1 200 OK") == 2
+    assert said.count(b"HTTP/1.1 400 ") == 1
+
+
 def test_a_request_in_pieces_is_one_request(server):
     whole = post(b"hello", "Connection: close")
     assert speak(server, *(whole[at : at + 1] for at in range(len(whole)))).endswith(b"\r\n\r\nhello")
@@ -68,6 +83,11 @@ def test_chunks_in_and_http_1_0_out(server):
     old = speak(server, b"POST /invocations HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi")
     assert b"connection: close" in old
     assert old.endswith(b"\r\n\r\nhi")
+
+
+def test_a_1_0_caller_that_keeps_the_connection_is_told_so(server):
+    ask = b"GET /ping HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    assert speak(server, ask, GET_AND_CLOSE).count(b"connection: keep-alive") == 1
 
 
 def test_a_caller_that_waits_for_100_continue_gets_it(server):
@@ -110,6 +130,18 @@ def test_headers_beyond_64_kb_are_431(server):
     many = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 1000) for number in range(100))
     for headers in (one, many):
         assert speak(server, b"GET /ping HTTP/1.1\r\n" + headers).startswith(b"HTTP/1.1 431 ")
+
+
+def test_neither_trailers_nor_extensions_of_chunks_go_beyond_64_kb(server):
+    head = b"POST /invocations HTTP/1.1\r\nHost: m\r\nTransfer-Encoding: chunked\r\n\r\n"
+    trailers = b"0\r\n" + b"".join(b"X-%d: %b\r\n" % (number, b"a" * 1000) for number in range(1000))
+    extension = b"1;x=" + b"a" * 1_000_000
+    for faulty in (trailers, extension):
+        assert speak(server, head, faulty).startswith(b"HTTP/1.1 431 ")
+    short = speak(
+        server, head.replace(b"Host", b"Connection: close\r\nHost"), b"1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n"
+    )
+    assert short.endswith(b"\r\n\r\na")
 
 
 def test_a_body_that_is_too_long_is_413_before_and_after_it_comes(server):

@@ -79,6 +79,17 @@ def test_models_with_modules_of_the_same_names_keep_apart(words):
     assert many.server.call("GET", "/models/one").json() == {"modelName": "one", "modelUrl": urls["one"]}
 
 
+def test_a_models_own_limit_holds_and_only_its_own_address_asks_it(words):
+    many = words()
+    small = "MAX_PAYLOAD = 4\n\ndef model_fn(d): return d\n\ndef predict_fn(data, model): return 1\n"
+    for name, code in (("small", small), ("any", small.replace("MAX_PAYLOAD", "LIMIT"))):
+        assert many.load(name, archive(many.server.base, name, code)).status == 200
+    assert [many.ask(name, b"[1,2]").status for name in ("small", "any", "absent")] == [413, 200, 404]
+    refused = many.server.invoke(b"[1]")
+    assert refused.status == 404
+    assert "POST /models/<name>/invoke" in refused.json()["error"]
+
+
 def test_a_model_pickled_with_its_own_class_is_found_while_loading(words):
     """Unpickling looks modules up by name in sys.modules: the model's own modules are there meanwhile."""
     many = words()

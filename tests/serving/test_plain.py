@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 
 from serving import plain
 from serving.errors import RequestError
@@ -173,6 +173,81 @@ def test_held_back_rows_beside_the_model_are_all_compared(serve):
 
     server = serve(lambda d: boosted().save_model(d / "model.ubj"), held_back, **PLAIN).wait_until_healthy()
     assert [line["rows"] for line in server.lines("quicker_form")] == [equality.PROBES, len(ROWS)]
+
+
+def test_a_booster_that_stopped_early_answers_with_its_best_rounds():
+    """As XGBClassifier does; and its quicker form, which does so too, is no longer refused for it."""
+    import xgboost  # noqa: PLC0415 - a second, for this file only
+
+    table = xgboost.DMatrix(
+        ROWS[:300], RANDOM.permutation(LABELS[:300])
+    )  # nothing to learn: the best is soon over
+    watched = xgboost.DMatrix(ROWS[300:], LABELS[300:])
+    booster = xgboost.train(
+        {"objective": "binary:logistic", "nthread": 1}, table, 30, evals=[(watched, "v")],
+        early_stopping_rounds=10, verbose_eval=False,
+    )  # fmt: skip
+    assert booster.best_iteration + 1 < booster.num_boosted_rounds()
+    expected = booster.predict(xgboost.DMatrix(ROWS[:5]), iteration_range=(0, booster.best_iteration + 1))
+    served = plain.Plain(booster)
+    assert served.quick
+    said = served.answers(ROWS[:5].tolist())
+    assert [one["probabilities"]["1"] for one in said] == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_a_classifier_without_probabilities_answers_with_its_labels():
+    texts = make_pipeline(TfidfVectorizer(), LinearSVC()).fit(TEXTS, np.array(["no", "yes"])[LABELS])
+    numbers = LinearSVC().fit(ROWS, LABELS)
+    for model, data in ((texts, TEXTS[:3]), (numbers, ROWS[:3].tolist())):
+        expected = [{"prediction": label} for label in model.predict(data).tolist()]
+        said = plain.Plain(model).answers(data)
+        assert said == expected
+        assert [type(one["prediction"]) for one in said] == [type(one["prediction"]) for one in expected]
+        assert plain.output_fn(said, "text/csv")[0].split() == [str(one["prediction"]) for one in expected]
+
+
+def test_a_model_that_counts_in_float64_gets_all_digits():
+    """Seconds since 1970 differ in digits that a float32 does not have."""
+    start = 1_760_000_000
+    model = LinearRegression().fit(np.arange(start, start + 200, dtype=np.float64)[:, None], np.arange(200.0))
+    (said,) = plain.Plain(model).answers([[start + 150]])
+    assert said["prediction"] == pytest.approx(150, abs=0.01)
+    assert plain.Plain(model).answers([[1e39]])[0]["prediction"] == pytest.approx(1e39, rel=0.01)
+
+
+def by_name(*names: str) -> plain.Plain:
+    """A booster of two named features."""
+    import xgboost  # noqa: PLC0415 - a second, for this file only
+
+    table = xgboost.DMatrix(ROWS[:50, :2], ROWS[:50, 0], feature_names=list(names))
+    return plain.Plain(xgboost.train({"nthread": 1}, table, 2))
+
+
+def test_the_first_row_of_a_csv_is_a_header_only_if_it_cannot_be_data():
+    for names, text, rows in (
+        (("0", "1"), "0,5\n1,2\n", [[0, 5], [1, 2]]),
+        (("a", "1"), "1,a\n5,2\n", [[2, 5]]),
+        (("a", "b"), "b,other,a\n5,100,2\n", [[2, 5]]),
+    ):
+        assert by_name(*names)._rows(plain.input_fn(text, "text/csv")).tolist() == rows
+    with pytest.raises(RequestError, match="cannot be used"):
+        by_name("a", "b").answers([[[1, 2]], [[1, 2]]])
+
+
+def test_a_missing_value_may_be_nan_where_the_model_knows_what_it_means():
+    served = plain.Plain(boosted())
+    row = ROWS[0].tolist()
+    gap, array = [[*row[:5], None]], np.array([[*row[:5], np.nan]])
+    assert served.answers(gap) == served.answers([[*row[:5], float("nan")]]) == served.answers(array)
+    with pytest.raises(RequestError):
+        served.answers([[*row[:5], float("inf")]])
+
+
+@pytest.mark.parametrize("text", ['{"text": "w1 \u2028\x85 w2"}\n', "", "\n\n"])
+def test_held_back_texts_may_hold_any_character_and_be_none(tmp_path, text):
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, LABELS)
+    (tmp_path / "held_back.jsonl").write_text(text, encoding="utf-8")
+    assert plain.adopt_fn(model, str(tmp_path)).quick
 
 
 BAD = [

@@ -1,12 +1,27 @@
 """How serving processes start, refuse to start, share a port, and end."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
+
+from serving import source
+from serving.metrics import Board
+from serving.workers import (
+    BOARD_VARIABLE,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    NUMBER_VARIABLE,
+    PARENT_VARIABLE,
+    next_pause,
+)
 
 PATIENCE = 20.0  # seconds
 
@@ -96,6 +111,86 @@ def test_several_workers_share_the_port_and_a_dead_one_is_replaced(serve):
     server.wait_for(both_seen)
     server.process.terminate()
     assert server.exit_code() == 0
+
+
+def test_connections_that_lie_between_parent_and_worker_at_the_end_are_answered(tmp_path):
+    """The worker is held while they, their requests and SIGTERM arrive: more than it takes in one turn."""
+    (tmp_path / "model/code").mkdir(parents=True)
+    (tmp_path / "model/code/inference.py").write_text(
+        "def model_fn(d): return 1\ndef predict_fn(d, m): return 'done'"
+    )
+    board = Board(2)
+    with contextlib.ExitStack() as sockets:
+        ours, theirs = map(sockets.enter_context, socket.socketpair())
+        pairs = [tuple(map(sockets.enter_context, socket.socketpair())) for _ in range(100)]
+        inherited = {
+            PARENT_VARIABLE: str(theirs.fileno()),
+            BOARD_VARIABLE: str(board.fd),
+            NUMBER_VARIABLE: "0",
+        }
+        settings = {"SAGEMAKER_BASE_DIR": str(tmp_path), "SAGEMAKER_MODEL_SERVER_WORKERS": "2"}
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "serving"],
+            env={**os.environ, **settings, **inherited},
+            pass_fds=(theirs.fileno(), board.fd),
+        )
+        theirs.close()
+        assert ours.recv(1) == b"r"
+        worker.send_signal(signal.SIGSTOP)
+        for caller, accepted in pairs:
+            caller.settimeout(PATIENCE)
+            caller.sendall(b"POST /invocations HTTP/1.1\r\nHost: m\r\nContent-Length: 1\r\n\r\n1")
+            socket.send_fds(ours, [b"c"], [accepted.fileno()])
+            accepted.close()
+        worker.send_signal(signal.SIGTERM)
+        worker.send_signal(signal.SIGCONT)
+        said = [caller.recv(1000) for caller, _ in pairs]
+        assert worker.wait(PATIENCE) == 0
+    assert [one.rpartition(b"\r\n")[2] for one in said] == [b'"done"'] * len(pairs)
+
+
+def test_connections_that_no_worker_takes_yet_are_kept(serve):
+    """Between parent and worker there is room for some 280: of 600 none is lost while both workers are held."""
+    server = serve(PID, SAGEMAKER_MODEL_SERVER_WORKERS="2").wait_until_healthy()
+    workers: set[int] = set()
+    server.wait_for(lambda: bool(workers.add(server.invoke(b"[1]").json()) or len(workers) == 2))
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    with contextlib.ExitStack() as callers:
+        waiting = [
+            callers.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE))
+            for _ in range(600)
+        ]
+        for caller in waiting:
+            caller.sendall(b"GET /ping HTTP/1.1\r\nHost: m\r\n\r\n")
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+        assert [caller.recv(15) for caller in waiting] == [b"HTTP/1.1 200 OK"] * len(waiting)
+
+
+def test_a_worker_that_lived_long_is_started_again_soon():
+    dying = [next_pause(0.0, 1.0)]
+    while len(dying) < 9:
+        dying.append(next_pause(dying[-1], 1.0))
+    assert (dying[0], dying[1], dying[-1]) == (FIRST_PAUSE, 2 * FIRST_PAUSE, LONGEST_PAUSE)
+    assert next_pause(dying[-1], LONGEST_PAUSE + 1) == FIRST_PAUSE
+
+
+def test_a_port_that_is_taken_is_named_with_what_to_do(serve):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = serve(PID, SAGEMAKER_BIND_TO_PORT=str(port))
+        assert server.exit_code() == 1
+    assert f"127.0.0.1, port {port}: Address already in use. Set SAGEMAKER_BIND_TO_PORT" in server.errors()
+
+
+def test_requirements_in_a_directory_that_is_read_only_are_installed_as_they_are(tmp_path):
+    """A directory of that name stands for what cannot be written: a test as root may write everywhere."""
+    requirements = tmp_path / "requirements.txt"
+    assert source._listed(requirements, ["a"]).read_text() == "a"
+    (tmp_path / ".requirements-missing.txt").unlink()
+    (tmp_path / ".requirements-missing.txt").mkdir()
+    assert source._listed(requirements, ["a"]) == requirements
 
 
 def test_workers_end_when_their_parent_is_killed(serve):

@@ -1,4 +1,4 @@
-"""Results of queries are read from their file, a page at a time.
+"""Results of queries are read from their file for every page, and not kept in memory.
 
 Touches `ministack.services.athena._get_query_results`: MiniStack keeps every row of every result in memory and in its
 state file. Checked on MiniStack 1.5.33. A small result that is no query's (SHOW, DESCRIBE) stays with its execution.

@@ -16,7 +16,7 @@ import yaml
 from sklearn import datasets
 
 from penstock.errors import PenstockError
-from penstock.infer import sample
+from penstock.infer import relations, sample
 from penstock.infer.render import render
 from penstock.infer.spec import Guess, infer
 
@@ -121,6 +121,17 @@ def test_a_file_without_names_is_described_by_its_looks() -> None:
     assert (found["column_2"], found["column_3"], found["column_6"]) == ("text", "id", "group")
     assert guess.document["split"]["group"] == "column_6"
     assert yaml.safe_load(render(guess)) == guess.document
+
+
+def test_of_many_columns_only_those_that_may_be_lines_are_looked_at_closely() -> None:
+    """Rows of 300 groups, shuffled: the first groups are judged whole, with a gap here and there."""
+    source = random.Random(6)
+    groups = pandas.Series([f"g{source.randrange(300)}" for _ in range(6000)])
+    answer = pandas.Series(numbers(6000, 2))
+    slope = groups.map({f"g{number}": source.uniform(0.5, 2) for number in range(300)})
+    table = pandas.DataFrame({f"noise{number}": numbers(6000, 10 + number) for number in range(20)})
+    table["line"] = (answer * slope + slope).where(pandas.Series(range(6000)) % 7 != 0)
+    assert relations._candidates(table, answer, groups.where(answer > 5)) == ["line"]
 
 
 def test_an_index_against_the_days_own_base_is_a_leak(write: Write) -> None:

@@ -50,6 +50,16 @@ def test_a_small_state_is_written_each_time_it_changed(tmp_path: Path) -> None:
     assert (tmp_path / "lake.json").read_bytes() == b"second"
 
 
+def test_a_state_that_cannot_be_written_is_written_when_it_can(tmp_path: Path) -> None:
+    folder, service = tmp_path / "full", Service()
+    watching = checkpoint(folder, service)
+    assert watching.save() == []
+    folder.mkdir()
+    watching.touch("lake")
+    assert watching.save() == ["lake"]
+    assert (folder / "lake.json").read_bytes() == b"first"
+
+
 def test_a_large_state_is_not_written_again_at_once(tmp_path: Path) -> None:
     service = Service(seconds=0.5)
     watching = checkpoint(tmp_path, service)
