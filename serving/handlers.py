@@ -179,7 +179,7 @@ def _answer(made: Any, accept: str, maker: str) -> Answer:
     status, content_type = 200, accept
     if isinstance(made, tuple) and 2 <= len(made) <= 3:
         body, content_type, status = (*made, 200)[:3]
-        if not isinstance(status, Integral) or not 200 <= status <= 599:
+        if not isinstance(status, Integral) or not 200 <= int(status) <= 599:
             raise TypeError(
                 f"{maker} returned {status!r} as the status; return a whole number from 200 to 599"
             )
