@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -266,11 +266,6 @@ class Seeker:
 
     def _path(self) -> str:
         return os.path.join(self._folder, f"seek-{next(self._count)}")
-
-
-def without(found: Found, **changes: Any) -> Found:
-    """The same, changed."""
-    return replace(found, **changes)
 
 
 def _found(version: Version, how: str, **told: Any) -> Found:
