@@ -111,7 +111,9 @@ def _problem(parts: Sequence[Any], columns: Sequence[str]) -> str | None:
 
 def since(every: Iterable[Erasure], run: str) -> bool:
     """Whether a later run has begun to erase: what the model of `run` has learnt may then be gone from the data."""
-    return any(one.run is not None and not one.dry_run and number_of(one.run) > number_of(run) for one in every)
+    return any(
+        one.run is not None and not one.dry_run and number_of(one.run) > number_of(run) for one in every
+    )
 
 
 def models(

@@ -34,7 +34,7 @@ def project_of(run: str) -> str | None:
 
 
 def number_of(run: str) -> int:
-    """The number in a run's name: of two runs of a project, the later one has the larger. 0 when it is no run's name."""
+    """The number in a run's name: of two runs of a project, the later has the larger. 0 when it is no run's name."""
     match = _RUN.match(run)
     return int(match["number"]) if match else 0
 
