@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -43,6 +43,7 @@ class Erase:
         self._folder = folder
         self._rewritten: dict[str, Rewritten] = {}
         self._removed: set[str] = set()
+        self._gone: set[tuple[str, str]] = set()
 
     def run(self) -> None:
         """Do all of it, or what is left of it."""
@@ -107,6 +108,7 @@ class Erase:
         """Search every version of every object; `since`: only those put after it."""
         for name, (prefix, look) in self._zones().items():
             if name == erasure.FIRST_OF_PAGES:
+                self._again(plan)
                 self._derived(plan)
             zone = plan.zones.setdefault(name, Zone())
             for found in self._in_zone(prefix, look, zone, since):
@@ -131,6 +133,21 @@ class Erase:
                     zone.bytes += sum(version.size for version in some)
                 yield from filter(None, pool.map(look, some))
 
+    def _again(self, plan: Plan) -> None:
+        """Search for the texts that were not known yet: what cannot be read may be listed before what it quotes."""
+        zones = {name: told for name, told in self._zones().items() if name in erasure.OF_ROWS}
+        while some := [
+            (zone, look, one)
+            for one in self.seeker.unsure()
+            for zone, (prefix, look) in zones.items()
+            if one.key.startswith(prefix) and (one.key, one.version_id) not in self._gone
+        ]:
+            with ThreadPoolExecutor(THREADS) as pool:
+                every = list(pool.map(lambda told: told[1](told[2]), some))
+            for (zone, _, _), found in zip(some, every, strict=True):
+                if found:
+                    plan.replace(zone, found)
+
     def _derived(self, plan: Plan) -> None:
         """Pages made of all rows of a version that held a record go whole, and so do pages that show its test rows."""
         touched = plan.datasets()
@@ -145,29 +162,41 @@ class Erase:
 
     # ── Strike ────────────────────────────────────────────────────────────────────────────────────────────────
     def _strike_until_clean(self, plan: Plan) -> None:
-        """Do what is planned, then look at what was put meanwhile, our own objects among it."""
+        """Do what is planned, then look at what was put meanwhile, our own objects among it.
+
+        Raises:
+            RuntimeError: there is still something to do after five times; a job that is run again begins with it.
+        """
         since = datetime.fromisoformat(plan.started_at) - _SKEW
         done: set[tuple[str, str]] = set()
+        fresh = self._fresh(plan, done)
         for _ in range(_ROUNDS):
-            fresh = [
-                (zone, one)
-                for zone, found in plan.found.items()
-                for one in found
-                if (one.key, one.version_id) not in done and one.how != seek.UNSEARCHED
-            ]
-            if not fresh and done:
-                break
             self._strike(fresh)
             done |= {(one.key, one.version_id) for _, one in fresh}
             self._look(plan, since)
             self._keep(plan)
-            if not plan.known - done:
-                break
+            fresh = self._fresh(plan, done)
+            if not fresh:
+                return
+        raise RuntimeError(
+            f"records keep turning up, {len(fresh)} objects with them at last; stop what writes them and erase again"
+        )
+
+    @staticmethod
+    def _fresh(plan: Plan, done: Collection[tuple[str, str]]) -> list[tuple[str, Found]]:
+        """What is planned and not done, with its zone."""
+        every = ((zone, one) for zone, found in plan.found.items() for one in found)
+        return [
+            (zone, one)
+            for zone, one in every
+            if (one.key, one.version_id) not in done and one.how != seek.UNSEARCHED
+        ]
 
     def _strike(self, some: Iterable[tuple[str, Found]]) -> None:
         uploads: list[tuple[Found, Rewritten]] = []
         for zone, one in some:
             made = self.striker.strike(one)
+            self._gone.add((one.key, one.version_id))
             log(phase="strike", zone=zone, key=one.key, version=one.version_id, how=one.how, rows=one.rows)
             if made is not None and zone == "drops":
                 uploads.append((one, made))

@@ -177,6 +177,9 @@ def _champion(container: Container, scratch: Path, test: Any, model: Any) -> tup
         return _aligned(scores, champion.classes, model.classes), []
     except BadData as error:
         return None, [f"The champion could not be scored on these rows: {error}"]
+    except Exception as error:  # noqa: BLE001 - a champion that cannot answer any more must not stop who replaces it
+        told = f"{type(error).__name__}: {error}"
+        return None, [f"The champion could not be scored on these rows: {told}"]
 
 
 def _aligned(scores: Any, theirs: list[str] | None, ours: list[str] | None) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib.domain.ledger import MAX_TRIES
 from chalicelib.domain.model_version import Champion
-from chalicelib.domain.run import RunRecord
+from chalicelib.domain.run import RunRecord, number_of
 from chalicelib.errors import Fault
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
@@ -111,6 +111,13 @@ def _problem(parts: Sequence[Any], columns: Sequence[str]) -> str | None:
         if _SEPARATOR in str(part) or "\0" in str(part):
             return "holds a control character that no key of a table can hold"
     return None
+
+
+def since(every: Iterable[Erasure], run: str) -> bool:
+    """Whether a later run has begun to erase: what the model of `run` has learnt may then be gone from the data."""
+    return any(
+        one.run is not None and not one.dry_run and number_of(one.run) > number_of(run) for one in every
+    )
 
 
 def models(

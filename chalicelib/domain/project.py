@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,11 @@ from chalicelib.errors import Fault
 Spec = Mapping[str, Any]
 
 NAME = re.compile(r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$")
+RESERVED = re.compile(
+    "(?i)^_(row|source|number|problem|text|side|faults|record|marks|digest|position|coerced"
+    "|replayed_number|(given|value)_[0-9]+|merge_.*)$"
+)
+"""Names that the rows of a dataset have besides their columns, while they are made or afterwards."""
 METRICS, LOWER_IS_BETTER = judging.METRICS, judging.LOWER_IS_BETTER
 _SPLIT = {"method": "hash", "test": 0.2, "validation": 0.1, "seed": 42, "group": None}
 _DRIFT = {"added": "accept", "missing": "refuse", "retyped": "quarantine", "renamed": "refuse"}
@@ -118,10 +123,25 @@ def _columns(spec: Spec) -> Iterator[tuple[str, str]]:
             "columns",
             f"exactly one column must have type label; these have it: {', '.join(labels) or 'none'}",
         )
+    yield from _called(spec["columns"])
     for name, value in spec["columns"].items():
         yield from _column(name, column(value), spec)
     if "labels" in spec and spec["task"] != "classification":
         yield "labels", "only a classification has classes; leave it out"
+
+
+def _called(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """What cannot be a column's name: Prepare's own, and one that SQL takes for another."""
+    spelt: dict[str, str] = {}
+    for name in names:
+        same = spelt.setdefault(name.strip().casefold(), name)
+        if RESERVED.match(name.strip()):
+            yield (
+                f"columns.{name}",
+                "is a name Prepare needs for itself; give the column another one in the files",
+            )
+        if same != name:
+            yield f"columns.{name}", f"is {same!r} but for capitals; name one of them"
 
 
 def _column(name: str, meaning: Mapping[str, Any], spec: Spec) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,12 @@ def project_of(run: str) -> str | None:
     return match["project"] if match else None
 
 
+def number_of(run: str) -> int:
+    """The number in a run's name: of two runs of a project, the later has the larger. 0 when it is no run's name."""
+    match = _RUN.match(run)
+    return int(match["number"]) if match else 0
+
+
 def execution_name(run: str, attempt: int) -> str:
     """The state machine's execution: one a run and attempt, so that starting twice starts once."""
     return f"{run}-{attempt}"

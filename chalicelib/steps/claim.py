@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.domain import erasure as erasures
 from chalicelib.domain import gathering
 from chalicelib.domain.auto import AUTO, auto_request
 from chalicelib.domain.dataset import live, objects_document
@@ -129,4 +130,7 @@ def _learning(
     if "tune" in spec:
         parent = parent_of(spec, ports.ledger.runs(names.project))
         return {"tune": tune_request(names, spec, parent)}
+    # A model cannot be made to forget: after an erasure, the one before it must not live on in those to come.
+    if champion and erasures.since(ports.erasures.all(names.project), champion["run"]):
+        champion = None
     return {"train": train_request(names, spec, only_fit(names, spec, champion))}

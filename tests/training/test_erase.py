@@ -7,7 +7,8 @@ import gzip
 import io
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from data import seek
+from data.erasure import Plan
+from data.seek import Found
+from erase import Erase, arguments
 
 from tests.training.everything import texts
 from tests.training.job import TRAINING, Job, Outcome
@@ -144,6 +149,7 @@ def test_the_key_is_in_no_version_of_any_object(job: Job) -> None:
     first = it.prepare(files)
     it.prepare({"gone/today.csv": f"who\n{KEY}\nother-7\n".encode(), **files}, version=2)
     it.put("drop/erase-all/notes.pdf", b"%PDF-1.4 \x00 of " + KEY.encode())
+    it.put("drop/erase-all/a-letter.pdf", b"%PDF-1.4 \x00 first of all, " + TEXT.encode())
     it.put("drop/erase-all/archive.zip", b"PK\x03\x04 opaque")
     it.put("drop/erase-all/deleted.csv", table(own()))
     it.s3.delete_object(Bucket=it.bucket, Key="drop/erase-all/deleted.csv")
@@ -164,6 +170,7 @@ def test_the_key_is_in_no_version_of_any_object(job: Job) -> None:
         "f1": 0.5,
     }
     it.put("runs/erase-all-0001-ab/evaluate/scorecard.json", json.dumps(told).encode())
+    it.put("runs/erase-all-0001-ab/evaluate/by.json", json.dumps({"by": {KEY: 3, "other-1": 4}}).encode())
     it.put("athena/erase-all/1.csv", f'"who"\n"{KEY}"\n'.encode())
     batch = "scores/erase-all/erase-all-0123456789ab"
     scored = [json.dumps({"_row": row, "who": who, "size": row}) for row, who in ((1, KEY), (2, "other-1"))]
@@ -185,7 +192,7 @@ def test_the_key_is_in_no_version_of_any_object(job: Job) -> None:
     assert {name: zone["rows"] for name, zone in said["zones"].items()} == {
         name: zone["rows"] for name, zone in dry["zones"].items()
     }
-    assert said["zones"]["drops"]["rows"] == 10
+    assert said["zones"]["drops"]["rows"] == 11
     assert [one["key"] for one in said["unsearched"]] == ["drop/erase-all/archive.zip"]
     assert it.body("drop/erase-all/a.csv") == table(*lines(0))
     assert gzip.decompress(it.body("drop/erase-all/b.csv.gz")) == table(*lines(100))
@@ -201,6 +208,9 @@ def test_the_key_is_in_no_version_of_any_object(job: Job) -> None:
         "worst": [{"who": "[erased]", "size": None}, told["worst"][1]],
         "note": "[erased]",
         "f1": 0.5,
+    }
+    assert json.loads(it.body("runs/erase-all-0001-ab/evaluate/by.json")) == {
+        "by": {"[erased 1]": 3, "other-1": 4}
     }
     assert {one["version"]: sum(one["rows"].values()) for one in said["datasets"]}[1] > 1
     document = first.json("dataset.json")
@@ -257,6 +267,38 @@ def test_a_job_that_was_killed_is_finished_by_the_next(job: Job, tmp_path: Path,
         assert (told["VersionId"], told["Metadata"]["penstock-was"]) == (one["version_id"], one["was"])
     again = it.erase()
     assert again["rewritten"] == said["rewritten"]
+
+
+class Growing(Erase):
+    """An erasure of a project in which there is one record more after each look, `last` in all."""
+
+    last: int
+
+    def _strike(self, some: Iterable[tuple[str, Found]]) -> None:
+        self.struck = [*getattr(self, "struck", []), *(one.key for _, one in some)]
+
+    def _look(self, plan: Plan, since: datetime | None = None) -> None:
+        assert since is not None
+        if len(plan.known) < self.last:
+            plan.add("runs", Found(f"runs/{len(plan.known)}.json", "1", seek.WORDS))
+
+    def _keep(self, plan: Plan) -> None:
+        """It is not started again."""
+
+
+@pytest.mark.parametrize(("last", "ends"), [(5, True), (100, False)])
+def test_what_does_not_come_to_an_end_is_not_said_to_be_erased(tmp_path: Path, last: int, ends: bool) -> None:
+    names = ("bucket", "project", "erasure", "work_prefix", "spec_uri", "capture_prefix")
+    it = Growing(arguments([f"--{name}=x" for name in names]), str(tmp_path))
+    it.last = last
+    plan = Plan(datetime.now(UTC).isoformat())
+    plan.add("drops", Found("drop/x/a.zip", "1", seek.UNSEARCHED))
+    if ends:
+        it._strike_until_clean(plan)
+        assert it.struck == [f"runs/{number}.json" for number in range(1, last)]
+    else:
+        with pytest.raises(RuntimeError, match="records keep turning up"):
+            it._strike_until_clean(plan)
 
 
 @pytest.mark.slow

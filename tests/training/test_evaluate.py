@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
@@ -124,6 +125,23 @@ def test_the_champion_is_scored_on_the_same_rows(tmp_path: Path) -> None:
     jsonschema.validate(document, SCHEMA)
     assert document["champion"]["metrics"] == document["metrics"]
     assert "As good as the released model" in (base / "processing/output/report.html").read_text()
+
+
+def test_a_champion_that_fails_is_a_warning_and_can_be_replaced(tmp_path: Path) -> None:
+    """Whatever it raises: its files are whole, but its code of today cannot read them."""
+    base = copied("binary", tmp_path)
+    champion = base / "processing/champion"
+    shutil.copytree(trained("binary")[0] / "model", champion)
+    about = json.loads((champion / "manifest.json").read_text())
+    name = next(name for name in about["files"] if name.endswith(".json") and name != "request.schema.json")
+    (champion / name).write_text("[]")
+    about["files"][name] = hashlib.sha256(b"[]").hexdigest()
+    (champion / "manifest.json").write_text(json.dumps(about))
+    done = run("evaluate.py", base)
+    assert done.returncode == 0, done.stderr
+    document = json.loads((base / "processing/output/scorecard.json").read_text())
+    assert document["champion"] is None
+    assert any("The champion could not be scored" in warning for warning in document["warnings"])
 
 
 def test_a_champion_of_another_task_is_a_warning(tmp_path: Path) -> None:

@@ -117,6 +117,36 @@ def test_scores_that_are_none_are_refused(answer: Any, classes: list[str] | None
         inquiry.scored(model(np.array(answer), classes), Two(), "model")
 
 
+def test_a_column_without_which_nothing_can_be_measured_is_left_out() -> None:
+    """Dealt anew, its values may give scores of which the metric is not defined; NaN is no JSON."""
+    told = iter([0.9, None, None, None, 0.5, 0.6, None])
+    dealt = {"a": [1, 2, 3], "b": [1, 2, 3]}
+    found = permutation.permutation(
+        lambda columns, rows: np.zeros(rows), dealt, ["a", "b"], lambda *_: next(told), "auc"
+    )
+    assert [row["column"] for row in found] == ["b"]
+    assert found[0]["loss"] == pytest.approx(0.35)
+
+
+@pytest.mark.parametrize(
+    ("spec", "group", "grouped"),
+    [
+        ({}, None, False),
+        ({"columns": {"id": "group", "x": {"type": "number"}}}, "id", True),
+        ({"columns": {"id": {"type": "group"}}, "split": {"method": "hash", "group": None}}, "id", True),
+        ({"columns": {"id": "group", "of": "group"}}, None, False),
+        ({"columns": {"id": "group", "of": "group"}, "split": {"group": "of"}}, "of", True),
+        ({"columns": {"id": "group"}, "split": {"method": "time", "by": "t"}}, "id", False),
+        ({"columns": {"id": "group"}, "leaks": {"group": "of"}}, "of", False),
+    ],
+)
+def test_rows_belong_together_as_prepare_deals_them(
+    spec: dict[str, Any], group: str | None, grouped: bool
+) -> None:
+    found = rules.read(spec, ["a", "b"])
+    assert (found.group, found.grouped) == (group, grouped)
+
+
 def test_a_hundred_classes() -> None:
     answers = np.arange(3000) % 100
     called = np.where(np.arange(3000) % 7, answers, (answers + 1) % 100)

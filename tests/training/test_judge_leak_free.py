@@ -69,6 +69,20 @@ def test_dealing_loses_no_row_and_parts_no_cluster(
         assert (len(dealt["test"]), len(dealt["validation"])) == (test, min(validation, len(groups) - test))
 
 
+def test_a_script_is_not_fitted_anew() -> None:
+    """Its archive and its channels are not there."""
+    found, why = refit.answer("random", {}, {"learner": "script", "hyperparameters": {}})
+    assert found is None
+    assert why.startswith("a script is run once")
+
+
+def test_so_many_texts_are_not_put_together() -> None:
+    texts = ["a few words in each of them"] * 4
+    assert kin.too_many(None, texts, most=3) == "there are too many texts to group (4)"
+    assert kin.too_many("id", texts, most=3) is None
+    assert kin.too_many(None, texts, most=4) is None
+
+
 def test_random_dealing_keeps_the_classes_in_proportion() -> None:
     target = np.array([1] * 40 + [0] * 960)
     dealt = refit.deal({"test": 250, "validation": 0}, target, None, classes=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learners import derived, gradient_boosting
+from learners import derived, gradient_boosting, warm_start
 from learners.errors import BadData
 from learners.problem import Dataset, Problem, problem
 
@@ -189,6 +189,7 @@ def test_a_job_goes_on_from_the_model_channel(tmp_path: Path) -> None:
     ("change", "arguments", "why"),
     [
         ({"split": {**SPLIT, "method": "shuffled"}}, (), "rows may have changed sides"),
+        ({"split": {**SPLIT, "key": ["patient"]}}, (), "a corrected row of the key patient may have changed"),
         ({"split": SPLIT}, ("--derive", "a = mean radius"), "number column|cannot be read"),
         ({"split": SPLIT}, ("--derive", "a = `mean radius` - `mean texture`"), "it derives other columns"),
     ],
@@ -204,3 +205,13 @@ def test_a_job_that_cannot_go_on_says_why_and_trains_anew(
     said, manifest = trained_again(tmp_path, document, *arguments)
     assert re.search(f"not gone on from the earlier model, but trained anew: .*{why}", said)
     assert manifest["started_from"] is None
+
+
+def test_a_model_that_cannot_be_read_is_not_gone_on_from(tmp_path: Path) -> None:
+    """Damaged, or of a version whose files had other members: that is no reason not to train."""
+    given, said = made(rows=80), []
+    for damage in ("{", "{}", '{"format": 1}'):
+        (tmp_path / "manifest.json").write_text(damage)
+        found = warm_start.start(tmp_path, gradient_boosting, given, FEW, tmp_path / "scratch", said.append)
+        assert found == (None, None)
+        assert "trained anew" in said[-1]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from learners import script
+from learners import artifact, script
 from learners.errors import BadData
 from learners.schema import Feature
 
@@ -161,6 +161,35 @@ def placed(directory: Path, inference: str, classes: list[str] | None) -> script
 def test_a_regression_answers_numbers(tmp_path: Path) -> None:
     model = placed(tmp_path, ANSWERS.format(answer="[row['x'] * 2 for row in rows]"), None)
     np.testing.assert_allclose(model.predict({"x": np.array([1.5, 2.0])}, 2), [3, 4])
+
+
+def test_inference_may_have_dataclasses(tmp_path: Path) -> None:
+    code = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass M:\n    times: float = 3\n"
+        "def model_fn(d): return M()\ndef predict_fn(rows, model): return [row['x'] * model.times for row in rows]\n"
+    )
+    assert placed(tmp_path, code, None).predict({"x": [2.0]}, 1) == [6]
+    assert script.MODULE not in sys.modules
+
+
+def test_what_train_leaves_where_sagemakers_examples_do_is_no_alteration(tmp_path: Path) -> None:
+    """They put the code that serves below SM_MODEL_DIR/code; ours takes that place, and answers."""
+    train = (
+        "import os, pathlib\nhere = pathlib.Path(os.environ['SM_MODEL_DIR'])\n"
+        "for name in ('code/inference.py', 'code/requirements.txt', 'manifest.json', 'm.txt'):\n"
+        "    (here / name).write_text('theirs')\n"
+        "import sys; sys.stderr.buffer.write(b'caf\\xe9\\n')\n"
+    )
+    done = job(
+        tmp_path,
+        "binary",
+        {"train.py": train, "inference.py": ANSWERS.format(answer="['benign'] * len(rows)")},
+    )
+    assert done.returncode == 0, done.stderr
+    manifest = artifact.read(tmp_path / "model").manifest
+    assert {"m.txt", "code/source/train.py"} < set(manifest["files"])
+    assert "theirs" not in (tmp_path / "model/code/inference.py").read_text()
 
 
 def test_two_scripts_with_modules_of_the_same_name_do_not_mix(tmp_path: Path) -> None:

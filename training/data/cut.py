@@ -43,12 +43,12 @@ def text(source: Source, path: str, out: str, numbers: Collection[int]) -> int:
     count = 0
     delimited = source.format == "delimited"
     with open(path, "rb") as file, open(out, "wb") as target:
-        lines = _lines(file)
+        rest = lines(file)
         for _ in range(source.dialect.header_lines if delimited else 0):
-            target.write(next(lines, b""))
-        whole = _records(lines, source.dialect.delimiter) if delimited and source.dialect.quoting else lines
+            target.write(next(rest, b""))
+        whole = _records(rest, source.dialect.delimiter) if delimited and source.dialect.quoting else rest
         for record in whole:
-            if _blank(record, delimited=delimited):
+            if blank(record, delimited=delimited):
                 target.write(record)
                 continue
             count += 1
@@ -57,21 +57,25 @@ def text(source: Source, path: str, out: str, numbers: Collection[int]) -> int:
     return count
 
 
-def _blank(record: bytes, *, delimited: bool) -> bool:
+def blank(record: bytes, *, delimited: bool) -> bool:
     """Whether it is no row: of delimited text nothing at all, of JSON lines nothing but white space."""
     plain = record.removeprefix(codecs.BOM_UTF8)
     return not (plain.strip(b"\r\n") if delimited else plain.strip())
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines with their ends, whichever of the three they have."""
+def lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines with their ends, whichever of the three they have.
+
+    Raises:
+        RefusedObject: one is longer than a row may be.
+    """
     rest = b""
     while chunk := file.read(_CHUNK):
-        lines = (rest + chunk).splitlines(keepends=True)
-        rest = lines.pop()
+        some = (rest + chunk).splitlines(keepends=True)
+        rest = some.pop()
         if len(rest) > LONGEST_ROW:
             raise RefusedObject(f"a row is longer than {LONGEST_ROW >> 20} MB")
-        yield from lines
+        yield from some
     yield from rest.splitlines(keepends=True)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from data import seek
 from data.seek import Found
 
-FIRST_OF_PAGES = "labels"
+OF_ROWS, FIRST_OF_PAGES = ("drops", "lake"), "labels"
 """Zones of rows are searched before this one, because their rows say which texts to look for in the others."""
 DERIVED = re.compile(r"/prepared/version=\d+/(profile\.json|eda\.json|report\.html)$")
 """Documents that are made of all rows of a version: nobody can take one row out of them."""
@@ -45,6 +45,20 @@ class Plan:
         if (found.key, found.version_id) not in self.known:
             self.known.add((found.key, found.version_id))
             self.found.setdefault(zone, []).append(found)
+
+    def replace(self, zone: str, found: Found) -> None:
+        """Note a finding in the place of what was found in that version before, if anything was."""
+        every = self.found.setdefault(zone, [])
+        same = (
+            place
+            for place, one in enumerate(every)
+            if one.version_id == found.version_id and one.key == found.key
+        )
+        place = next(same, None)
+        if place is None:
+            self.add(zone, found)
+        else:
+            every[place] = found
 
     def document(self) -> dict[str, Any]:
         """As JSON."""

@@ -140,13 +140,18 @@ def dataset(
 
 
 def sided(spec: Spec) -> dict[str, Any]:
-    """How rows came to their sides: two versions of which this is equal have no row that changed its side."""
+    """How rows came to their sides. Two versions of which this is equal have no row that changed its side, unless it
+    has a `key`: then a row of that key may have, whose newer version says something else.
+    """
     split = spec.split
     told = {"method": split.method, "test": split.test, "validation": split.validation, "seed": split.seed}
     if split.method != "hash":
         return told
     hashed = sorted(column.name for column in spec.columns if column.role not in {"label", "ignore"})
-    return {**told, "by": [split.group] if split.group else hashed}
+    if split.group:
+        return {**told, "by": [split.group]}
+    moving = spec.key and not set(hashed) <= set(spec.key)
+    return {**told, "by": hashed, **({"key": list(spec.key)} if moving else {})}
 
 
 def described(spec: Spec, columns: Sequence[str]) -> list[dict[str, Any]]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data import files, rows, store, versions, wrapping
+from data import cut, files, rows, store, versions, wrapping
 from data.errors import RefusedObject
 from data.files import Source
 from data.spec import Spec
@@ -67,6 +68,15 @@ class Seeker:
         self.s3, self.bucket, self.spec, self.traces = s3, bucket, spec, traces
         self._folder = folder
         self._count = itertools.count()
+        self._by_text: dict[tuple[str, str], tuple[Version, int]] = {}
+
+    def unsure(self) -> list[Version]:
+        """Versions that were searched for texts when fewer were known than are now."""
+        known = len(self.traces.texts)
+        return [version for version, then in self._by_text.values() if then < known]
+
+    def _goes_by_text(self, version: Version, known: int) -> None:
+        self._by_text[version.key, version.version_id] = (version, known)
 
     def drop(self, version: Version) -> Found | None:
         """An upload, read as Prepare reads it; what it cannot read is searched as bytes."""
@@ -80,26 +90,31 @@ class Seeker:
             version.size,
             True,
         )
+        known = len(self.traces.texts)
         source = files.check(self.s3, drop, self._folder, self.spec)
         try:
             if source.refusal is None:
-                numbers = self._numbers(source)
+                numbers, by_text = self._numbers(source)
+                if by_text:
+                    self._goes_by_text(version, known)
                 return _found(version, ROWS, numbers=numbers, rows=len(numbers)) if numbers else None
         except RefusedObject:
             pass  # it stops being readable somewhere
         finally:
             _remove(source.path)
+        self._goes_by_text(version, known)
         return self._unread(version, source.refusal or "it cannot be read to its end")
 
-    def _numbers(self, source: Source) -> tuple[int, ...]:
-        """Numbers of an upload's rows that have a key.
+    def _numbers(self, source: Source) -> tuple[tuple[int, ...], bool]:
+        """Numbers of an upload's rows that have a key, and whether some had to be judged by their text.
 
         Raises:
             RefusedObject: the file stops being readable.
         """
         found: list[int] = []
+        by_text = False
         if not source.header:
-            return ()
+            return (), False
         for batch in rows.batches(source, source.path, source.header):
             number = batch.column("_number").to_numpy()
             if not number.all():
@@ -111,7 +126,8 @@ class Seeker:
                 self.traces.learn(source.header, columns, gone)
                 found += number[gone].tolist()
             found += self._ragged(batch, number)
-        return tuple(found)
+            by_text = by_text or batch.column("_text").null_count < len(batch)
+        return tuple(found), by_text
 
     def _ragged(self, batch: pa.RecordBatch, number: Any) -> list[int]:
         """Rows that could not be told apart into cells, and hold a key all the same."""
@@ -147,8 +163,11 @@ class Seeker:
         """A Parquet file of the lake: prepared data, quarantine, or any other."""
         path = self.fetched(version)
         try:
-            count = 0
+            count, known = 0, len(self.traces.texts)
             with pq.ParquetFile(path) as file:
+                names = {name.lower() for name in file.schema_arrow.names}
+                if "record" in names or not names.issuperset(name.lower() for name in self.traces.columns):
+                    self._goes_by_text(version, known)
                 for batch in file.iter_batches(batch_size=1 << 16):
                     mask = self.goes(batch)
                     count += int(mask.sum())
@@ -195,19 +214,28 @@ class Seeker:
         try:
             if not wrapping.loosen(path):
                 return _found(version, UNSEARCHED, reason="is packed in a way that is not read", rows=0)
-            return self._read(version, path, name)
+            return self.read_document(version, path, name)
         finally:
             _remove(path)
 
-    def _read(self, version: Version, path: str, name: str) -> Found | None:
+    def read_document(self, version: Version, path: str, name: str) -> Found | None:
+        """A document that lies at `path`, unpacked; `name`: its key in lower case."""
         if name.endswith(_LINES) or "/capture/" in f"/{name}":
-            numbers = tuple(number for number, line in _numbered(path) if self.in_line(line))
-            return _found(version, LINES, numbers=numbers, rows=len(numbers)) if numbers else None
+            return self._in_lines(version, path)
         if name.endswith(".json") and os.path.getsize(path) <= _LARGEST:
             value = _json(path)
             if value is not None:
                 return _found(version, WORDS) if self.traces.in_json(value) else None
         return _found(version, WHOLE) if any(map(self.traces.in_page, _windows(path))) else None
+
+    def _in_lines(self, version: Version, path: str) -> Found | None:
+        try:
+            numbers = tuple(number for number, line in _numbered(path) if self.in_line(line))
+        except RefusedObject as refusal:  # nor could a line be taken out of it
+            if any(map(self.traces.in_page, _windows(path))):
+                return _found(version, WHOLE, reason=str(refusal))
+            return _found(version, UNSEARCHED, reason=str(refusal), rows=0)
+        return _found(version, LINES, numbers=numbers, rows=len(numbers)) if numbers else None
 
     def in_line(self, line: str) -> bool:
         """Whether a line of JSON lines holds a record."""
@@ -242,11 +270,6 @@ class Seeker:
         return os.path.join(self._folder, f"seek-{next(self._count)}")
 
 
-def without(found: Found, **changes: Any) -> Found:
-    """The same, changed."""
-    return replace(found, **changes)
-
-
 def _found(version: Version, how: str, **told: Any) -> Found:
     how = how if version.latest or how == UNSEARCHED else WHOLE
     return Found(version.key, version.version_id, how, version.etag, latest=version.latest, **told)
@@ -262,9 +285,15 @@ def _windows(path: str) -> Iterator[str]:
 
 
 def _numbered(path: str) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, from 1."""
-    with open(path, encoding="utf-8", errors="replace", newline="\n") as file:
-        yield from enumerate((line for line in file if line.strip()), 1)
+    """The lines that are not blank, from 1, as data/cut.py counts them: it takes them out by number.
+
+    Raises:
+        RefusedObject: one is longer than a row may be.
+    """
+    with open(path, "rb") as file:
+        told = (line for line in cut.lines(file) if not cut.blank(line, delimited=False))
+        for number, line in enumerate(told, 1):
+            yield number, line.removeprefix(codecs.BOM_UTF8).decode(errors="replace")
 
 
 def _json(path: str) -> Any | None:

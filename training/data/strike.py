@@ -81,7 +81,8 @@ class Striker:
         out = f"{self._seeker.fetched(this)}"
         try:
             if found.how == seek.WORDS:
-                self._redact(out)
+                if not self._redact(out):
+                    return None
             elif found.key.endswith(".parquet") and not found.numbers:
                 self._filter(out)
             elif not self._cut(found, this, out):
@@ -90,11 +91,14 @@ class Striker:
         finally:
             os.unlink(out)
 
-    def _redact(self, path: str) -> None:
+    def _redact(self, path: str) -> bool:
+        """Take a record's words and numbers out of a document; False when it would hold a record all the same."""
+        traces = self._seeker.traces
         with open(path, encoding="utf-8-sig") as file:
-            value = self._seeker.traces.redacted(json.load(file))
+            value = traces.redacted(json.load(file))
         with open(path, "w", encoding="utf-8") as file:
             json.dump(value, file, ensure_ascii=False, indent=1)
+        return not traces.in_json(value)
 
     def _filter(self, path: str) -> None:
         cut.parquet(path, f"{path}-cut", self._seeker.goes)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import html
+import itertools
 import json
 import re
+import threading
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +40,8 @@ class Traces:
         """`keys`: each as the values of the spec's key columns; `texts`: what `learn` found before."""
         self.columns = spec.key
         self.keys = [tuple(part.strip() for part in key) for key in keys]
-        self.texts = set(texts)
+        self.texts = frozenset(texts)
+        self._learning = threading.Lock()
         self._spec = spec
         self._joined = pa.array([UNIT.join(key) for key in self.keys], pa.string())
         self._known = {UNIT.join(key) for key in self.keys}
@@ -100,13 +103,19 @@ class Traces:
         texts = {one.name for one in self._spec.columns if one.role == "text"}
         for name, column in zip(names, columns, strict=True):
             if name in texts and _is_text(column.type):
-                self.texts.update(_beginnings(column.take(pa.array(rows)).to_pylist()))
+                self._know(_beginnings(column.take(pa.array(rows)).to_pylist()))
 
     def learn_records(self, records: Iterable[Any]) -> None:
         """As `learn`, of rows that are lists of pairs."""
         texts = {one.name for one in self._spec.columns if one.role == "text"}
         for record in records:
-            self.texts.update(_beginnings(value for name, value in record or () if name in texts))
+            self._know(_beginnings(value for name, value in record or () if name in texts))
+
+    def _know(self, more: set[str]) -> None:
+        """Other threads are looking for the texts meanwhile: they keep the set they have begun with."""
+        if not more <= self.texts:
+            with self._learning:
+                self.texts |= more
 
     # ── Documents ─────────────────────────────────────────────────────────────────────────────────────────────
     def in_text(self, text: str) -> bool:
@@ -147,14 +156,30 @@ class Traces:
         return UNIT.join(text.strip() for text in texts) in self._known
 
     def redacted(self, value: Any) -> Any:
-        """A JSON value without what holds a record: its members are kept by name, its words and numbers are not."""
+        """A JSON value without what holds a record: a record keeps its members' names, its words and numbers go.
+
+        A name that itself holds a record is replaced by one with a number, `[erased 1]`.
+        """
+        return self._redacted(value, 0)
+
+    def _redacted(self, value: Any, depth: int) -> Any:
+        if depth > _DEEPEST:  # as in_json, which looks no deeper
+            return ERASED if self.in_json(value, depth) else value
         if isinstance(value, dict):
             if self._is_record(value):
-                return {name: _blank(part) for name, part in value.items()}
-            return {name: self.redacted(part) for name, part in value.items()}
+                value = _blank(value)
+            elif self.in_json(_decoded(value)):
+                value = {**value, "data": ERASED}
+            names = self._names(value)
+            return {names[name]: self._redacted(part, depth + 1) for name, part in value.items()}
         if isinstance(value, list):
-            return [self.redacted(part) for part in value]
+            return [self._redacted(part, depth + 1) for part in value]
         return ERASED if isinstance(value, str) and self.in_json(value) else value
+
+    def _names(self, value: Iterable[str]) -> dict[str, str]:
+        """What each member is called afterwards."""
+        free = (name for number in itertools.count(1) if (name := f"{ERASED[:-1]} {number}]") not in value)
+        return {name: next(free) if self.in_json(name) else name for name in value}
 
 
 def _blank(value: Any) -> Any:

@@ -67,6 +67,8 @@ class Inquiry:
             if mode == "random":
                 return refit.answer(mode, self.places, self.model.manifest)
             pool = refit.joined([*learned, self.test])
+            if why := kin.too_many(rules.group, pool):
+                return None, why
             together = kin.clusters(rules.group, texts, pool.columns)
             return refit.answer(mode, self.places, self.model.manifest, together)
 

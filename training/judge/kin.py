@@ -4,7 +4,7 @@ Rows belong together that share the value of the group the spec names (`leaks.gr
 whose texts are nearly the same (data/near.py). docs/decisions/0016-leak-free-score.md says what is made of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,13 @@ def clusters(group: str | None, texts: Sequence[str], pool: Mapping[str, Any]) -
             for row, value in enumerate(pool[group])
         ]
     )
+
+
+def too_many(group: str | None, rows: Sized, most: int = near.MOST) -> str | None:
+    """Why `clusters` is not to be asked: without a group it compares texts, for which data/near.py has a bound."""
+    if group is not None or len(rows) <= most:
+        return None
+    return f"there are too many texts to group ({len(rows):,})"
 
 
 def _by_text(name: str, learned: Sequence[Sequence[str | None]], test: Sequence[str | None]) -> Kin:

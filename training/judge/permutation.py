@@ -44,7 +44,8 @@ def permutation(
             dealt = {**sampled, name: _take(sampled[name], dice.permutation(len(rows)))}
             after = measure(rows, predict(dealt, len(rows)))
             lost += [] if after is None else [sign * (before - after)]
-        found.append({"column": name, "loss": float(np.mean(lost)), "spread": float(np.std(lost))})
+        if lost:
+            found.append({"column": name, "loss": float(np.mean(lost)), "spread": float(np.std(lost))})
     return sorted(found, key=lambda row: -row["loss"])
 
 

@@ -36,6 +36,11 @@ def answer(
     mode: str, places: Mapping[str, str | None], manifest: Mapping[str, Any], clusters: Array | None = None
 ) -> tuple[Judged | None, str]:
     """Return what the refit gives, or None and why there is nothing. `places`: train, validation, test, dataset."""
+    if manifest["learner"] == "script":
+        return (
+            None,
+            "a script is run once, by Train; a split by what belongs together (split.group) needs no second time",
+        )
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "judged.npz"
         if clusters is not None:

@@ -2,8 +2,9 @@
 models are compared row by row. Rows are drawn with replacement by a fixed seed; percentile intervals.
 
 A resample is a row of weights (how often each test row was drawn), so a figure over all resamples of a block is a few
-products and sums over a matrix. What it costs is bounded: at most `_BUDGET` weights are drawn in all, so many rows get
-fewer resamples (200 of 200,000 rows), and at most `_BLOCK` are held at once.
+products and sums over a matrix. At most `_BUDGET` weights are drawn in all, so many rows get fewer resamples, but never
+fewer than `FEWEST`, of which percentiles can still be taken: from 200,000 rows on the cost grows with the rows. At most
+`_BLOCK` weights are held at once, or one resample of more rows than that.
 """
 
 import math
@@ -26,7 +27,7 @@ _KNOWN = 0.5  # share of the resamples in which a figure must be defined
 
 
 def times(wanted: int, rows: int) -> int:
-    """Return how many resamples are drawn: those wanted, or as many as the budget allows."""
+    """Return how many resamples are drawn: those wanted, or as many as the budget allows, `FEWEST` at least."""
     return min(wanted, max(FEWEST, _BUDGET // max(rows, 1)))
 
 

@@ -29,13 +29,13 @@ class Rules:
     problem: Mapping[str, str] = field(default_factory=dict)
     group: str | None = None  # the column whose rows belong together
     grouped: bool = False  # whether the split keeps them together
-    time_split: bool = False
 
 
 def read(spec: Mapping[str, Any], classes: list[str] | None) -> Rules:
     """Return the rules of a spec, an empty one if there is none; raise BadData when the positive class is no class."""
     given, split, leaks = (spec.get(name) or {} for name in ("evaluate", "split", "leaks"))
     gate = spec.get("gate") or {}
+    group, hashed = _group(spec), split.get("method", "hash") == "hash"
     cutoff = given.get("cutoff")
     costs = Costs(**given["costs"]) if given.get("costs") else None
     number = float(cutoff) if isinstance(cutoff, int | float) else None
@@ -48,10 +48,18 @@ def read(spec: Mapping[str, Any], classes: list[str] | None) -> Rules:
         metric=str(gate.get("metric", _GATE[classes is not None])),
         gate=gate,
         problem=spec.get("problem") or {},
-        group=leaks.get("group") or split.get("group"),
-        grouped=split.get("group") is not None,
-        time_split=split.get("method") == "time",
+        group=leaks.get("group") or group,
+        grouped=hashed and group is not None and leaks.get("group") in {None, group},
     )
+
+
+def _group(spec: Mapping[str, Any]) -> str | None:
+    """The column whose rows the split keeps together, as Prepare takes it: a single one of type group goes unsaid."""
+    named: str | None = (spec.get("split") or {}).get("group")
+    columns: Mapping[str, Any] = spec.get("columns") or {}
+    types = {name: told if isinstance(told, str) else told.get("type") for name, told in columns.items()}
+    groups = [name for name, kind in types.items() if kind == "group"]
+    return named or (groups[0] if len(groups) == 1 else None)
 
 
 def _positive(given: Mapping[str, Any], classes: list[str] | None) -> int:

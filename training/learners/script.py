@@ -26,11 +26,12 @@ from learners.hyperparameters import ANY, Known, Text
 from learners.problem import Floats, Problem, Table
 from learners.schema import Feature
 
-ABOUT, SOURCE = "script.json", "code/source"
+ABOUT, SOURCE, MANIFEST = "script.json", "code/source", "manifest.json"
 TRAIN, INFERENCE, REQUIREMENTS = "train.py", "inference.py", "requirements.txt"
 HYPERPARAMETERS: Known = {ANY: Text("", "passed to train.py as --name value")}
 ALIASES: dict[str, str] = {}
 JSON = "application/json"
+MODULE = "script_inference"
 _KEPT_LINES = 5  # of what train.py said last, told when it fails
 
 
@@ -77,11 +78,19 @@ class Model:
         return list(answer.tolist() if hasattr(answer, "tolist") else answer)
 
     def save(self, directory: Path) -> list[str]:
-        """Write what is needed to load; return its name and those of the files train.py and its archive left."""
+        """Write what is needed to load; return its name and those of the files train.py and its archive left.
+
+        What SageMaker's examples put there for a server, code/inference.py and the like, gives way to ours.
+        """
         about = {"features": [feature.document() for feature in self.features], "classes": self._classes}
         (directory / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
         left = (path for path in directory.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-        return sorted(path.relative_to(directory).as_posix() for path in left)
+        names = sorted(path.relative_to(directory).as_posix() for path in left)
+        return [name for name in names if name != MANIFEST and not _ours(name)]
+
+
+def _ours(name: str) -> bool:
+    return name.startswith("code/") and not name.startswith(f"{SOURCE}/")
 
 
 def load(directory: Path) -> Model:
@@ -181,7 +190,9 @@ def _unpack(source: Path | None, code: Path) -> None:
 def _run(command: Sequence[str], place: Path, environment: Mapping[str, str]) -> None:
     """Run train.py; what it prints is the job's log. Raise BadData with its last words if it fails."""
     last: deque[str] = deque(maxlen=_KEPT_LINES)
-    with subprocess.Popen(command, cwd=place, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=place, env=environment, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
         for line in process.stderr or ():
             print(line, end="", file=sys.stderr, flush=True)
             last.append(line.strip())
@@ -201,10 +212,11 @@ def _loaded(directory: Path) -> tuple[ModuleType, Any]:
     before = set(sys.modules)
     sys.path.insert(0, str(place))
     try:
-        spec = importlib.util.spec_from_file_location("script_inference", place / INFERENCE)
+        spec = importlib.util.spec_from_file_location(MODULE, place / INFERENCE)
         if spec is None or spec.loader is None:
             raise BadData(f"{SOURCE}/{INFERENCE} is not there.")
         module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses look their module up by its name
         spec.loader.exec_module(module)
         if lacking := [name for name in ("model_fn", "predict_fn") if not hasattr(module, name)]:
             raise BadData(
@@ -218,6 +230,7 @@ def _loaded(directory: Path) -> tuple[ModuleType, Any]:
     finally:
         sys.path.remove(str(place))
         sys.path.append(str(place))  # for what its functions import later
+        sys.modules.pop(MODULE, None)
         for name in set(sys.modules) - before:
             if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(place)):
                 del sys.modules[name]

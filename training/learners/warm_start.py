@@ -1,7 +1,8 @@
 """Whether training may go on from an earlier model instead of starting anew: only where that is honest.
 
 An earlier model has seen its own training rows. Under `split.method: hash` a row stays on its side when data is added,
-so none of them is held out now; under the others it may be, and the score would be of rows the model knows.
+so none of them is held out now; under the others it may be, and the score would be of rows the model knows. So it may
+where rows have a key and are hashed with what else they say: corrected, a row is another one to the hash.
 """
 
 import tarfile
@@ -37,6 +38,8 @@ def start(
         reason = reason or learner.changed(model, problem, hyperparameters)
     except BadData as error:
         reason = str(error)
+    except (KeyError, OSError, TypeError, ValueError) as error:  # of JSON, of Arrow, or the engine's own
+        reason = f"it cannot be read: {type(error).__name__}: {str(error)[:200]}"
     if reason:
         say(f"warning: not gone on from the earlier model, but trained anew: {reason}")
         return None, None
@@ -55,6 +58,9 @@ def _reason(manifest: Mapping[str, Any], learner: ModuleType, problem: Problem) 
     for name, now in (("task", dataset.task), ("target", dataset.target), ("classes", dataset.classes)):
         if manifest[name] != now:
             return f"its {name} is {manifest[name]}, and that of the data is {now}"
+    if dataset.split.get("key"):
+        key = ", ".join(dataset.split["key"])
+        return f"a corrected row of the key {key} may have changed sides; with the key as split.group it keeps its own"
     before = manifest["dataset"].get("split") or {}
     if before.get("method") != "hash" or before != dataset.split:
         return (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from data import spec
+import pytest
+from data import results, spec
 
 COLUMNS = {"id": "id", "day": {"type": "date", "format": "%d-%m-%Y"}, "n": "number", "y": "label"}
 DOCUMENT: dict[str, Any] = {"project": "p", "task": "classification", "columns": COLUMNS}
@@ -43,3 +44,18 @@ def test_sources_key_and_policies_are_read() -> None:
     assert (read.columns[2].minimum, read.columns[2].maximum) == (0.0, 9.0)
     assert (read.split.by, read.drift.added, read.drift.missing) == ("day", "refuse", "refuse")
     assert (read.leaks.action, read.limits.max_rows, read.limits.max_object_mb) == ("fail", 5, None)
+
+
+@pytest.mark.parametrize(
+    ("more", "moves"),
+    [
+        ({}, False),
+        ({"key": "id"}, True),  # hashed with the day and the number, which a newer version may change
+        ({"key": ["id", "day", "n"]}, False),
+        ({"key": "id", "split": {"group": "id"}}, False),
+        ({"key": "id", "columns": {"id": "id", "n": "ignore", "y": "label"}}, False),
+    ],
+)
+def test_a_dataset_says_whether_a_corrected_row_may_change_sides(more: dict[str, Any], moves: bool) -> None:
+    told = results.sided(spec.parse({**DOCUMENT, **more}))
+    assert ("key" in told) == moves

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from chalicelib.domain.project import complete, faults
+from chalicelib.domain.project import RESERVED, complete, faults
 from chalicelib.steps.define import spec_faults
 from tests import builders
 
@@ -32,6 +33,9 @@ def test_the_examples_are_sound(path: Path) -> None:
         ({"columns": {"a": {"type": "number", "format": "%d"}, "b": "label"}}, "columns.a.format"),
         ({"columns": {"a": {"type": "number", "above": 1}, "b": "label"}}, "columns.a.above"),
         ({"columns": {"a": "ignore", "b": "label"}}, "columns"),
+        ({"columns": {"a": "number", "_row": "ignore", "b": "label"}}, "columns._row"),
+        ({"columns": {"a": "number", "_Merge_key": "ignore", "b": "label"}}, "columns._Merge_key"),
+        ({"columns": {"a": "number", "A ": "number", "b": "label"}}, "columns.A "),
         ({"task": "regression", "labels": ["a", "b"]}, "labels"),
         ({"split": {"test": 0.5, "validation": 0.5}}, "split"),
         ({"split": {"group": "nobody"}}, "split.group"),
@@ -85,6 +89,20 @@ def test_each_fault_of_meaning_is_found(changes: dict[str, Any], where: str) -> 
 
 def test_a_sound_spec_has_no_faults() -> None:
     assert faults(builders.a_spec(), name="churn") == []
+    named = {"_id": "id", "_rows": "number", "age": "number", "churned": "label"}
+    assert faults(builders.a_spec(columns=named), name="churn") == []
+
+
+def test_the_names_prepare_needs_are_no_columns() -> None:
+    """As training/data has them; jobs import nothing of the API, nor it of them."""
+    source = "".join(path.read_text() for path in (ROOT / "training/data").glob("*.py"))
+    kept = re.search(r"BOOKKEEPING = frozenset\(\s*\{(.*?)\*", source, re.DOTALL)
+    stamps = re.search(r"KEY, VERSION, CONTENT, JOINS = (.*)", source)
+    assert kept
+    assert stamps
+    names = re.findall(r'"(\w+)"', kept[1] + stamps[1])
+    assert len(names) > 9
+    assert [name for name in names if not RESERVED.match(name)] == []
 
 
 def test_defaults_are_written_out() -> None:

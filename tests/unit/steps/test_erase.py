@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.domain.erasure import DONE, FAILED, RUNNING, WAITING, digest, keys_of
 from chalicelib.domain.ledger import PENDING, PREPARED, SUPERSEDED
+from chalicelib.domain.model_version import Champion
 from chalicelib.domain.run import RunRecord
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.steps import erase, ingest
@@ -173,6 +174,36 @@ def test_it_waits_for_the_run_that_is_going(churn: FakePorts) -> None:
     assert name == f"{following}-1"
     assert "erase" in machine.claim(name)["claim"]
     assert erase.show("churn", told["erasure"], churn)["run"] == following
+
+
+def test_no_model_from_before_an_erasure_is_gone_on_from(churn: FakePorts) -> None:
+    """Its trees have learnt the record: a model that went on from it would have the record back."""
+    spec = builders.a_spec(key="age", retrain={"warm_start": True})
+    churn.ledger.put_project(spec, builders.AT)
+    machine = Machine(churn)
+
+    def run(number: int, release: bool) -> bool:
+        ingest.run(ingest.Ingest(builders.an_upload(key=f"drop/churn/{number}.csv")), churn)
+        [name] = churn.workflow.running()
+        document = machine.claim(name)
+        if "erase" in document["claim"]:
+            job_does(churn, told)
+            document = machine.claim(name)
+        machine.prepare(name)
+        machine.report(name, **RELEASED, train={"job": "j", "artifact": "s3://b/m", "seconds": 3})
+        if release:
+            of = name.rpartition("-")[0]
+            made = Champion("churn", of, "s3://b/m", "arn", 1, "e", "c", {}, builders.AT)
+            churn.ledger.put_champion(made)
+        return "model" in {one["ChannelName"] for one in document["claim"]["train"]["InputDataConfig"]}
+
+    run(1, release=True)
+    told = ask(churn, "a", dry_run=True)
+    assert run(2, release=False)  # a look has taken nothing away
+    told = ask(churn, "a")
+    assert not run(3, release=False)
+    assert not run(4, release=True)  # the released model is still the one from before
+    assert run(5, release=False)
 
 
 def test_a_job_that_dies_is_started_again_three_times_then_by_a_person(churn: FakePorts) -> None:
