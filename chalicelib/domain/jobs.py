@@ -18,11 +18,25 @@ IMAGES = {
     "text_forest": "sklearn",
     "text_linear": "sklearn",
     "text_sequence": "sklearn",
+    "word_vectors": "sklearn",
 }
 JOB_IMAGES = {"text_cnn": "pytorch", "text_sequence": "pytorch"}
 """Where training (and Evaluate, which may fit anew) takes another image than serving: NumPy answers with a network."""
 _PROCESSING = "/opt/ml/processing"
-TOLD = ("accuracy", "macro_f1", "auc", "log_loss", "f1", "pr_auc", "tpr_at_fpr", "rmse", "mae", "r2")
+TOLD = (
+    "accuracy",
+    "macro_f1",
+    "auc",
+    "log_loss",
+    "f1",
+    "pr_auc",
+    "tpr_at_fpr",
+    "rmse",
+    "mae",
+    "r2",
+    "neighbour_auc",
+    "coverage",
+)
 """What train.py says of the validation rows, one a line; SageMaker keeps them with the job and in CloudWatch."""
 OURS = ("learner", "project", "run")
 """Hyperparameters of train.py itself, not of a learner."""
