@@ -31,8 +31,8 @@ BALANCES = ["oldbalanceOrg", "newbalanceOrig", "oldbalanceDest", "newbalanceDest
 DERIVE = (
     "origin = newbalanceOrig + amount - oldbalanceOrg; destination = oldbalanceDest + amount - newbalanceDest"
 )
-# US prices before The Economist's index begins, as the workshop's notebook prepends them; the years between are
-# interpolated.
+# US prices before The Economist's index begins: the 17 the workshop's own notebook states and prepends to it (seed 000,
+# the Big Mac warm-up); the years between are interpolated.
 BEFORE_2000 = {
     1967: 0.45, 1968: 0.49, 1969: 0.49, 1970: 0.65, 1985: 1.6, 1988: 2.39, 1989: 2.02, 1990: 2.2, 1991: 2.25,
     1992: 2.19, 1993: 2.28, 1994: 2.3, 1995: 2.32, 1996: 2.36, 1997: 2.42, 1998: 2.56, 1999: 2.43,

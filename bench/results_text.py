@@ -237,8 +237,11 @@ def h2_linear() -> dict[str, Any]:
 
 
 def h2_entity() -> dict[str, Any]:
-    """The model that is better where it counts: what a tweet is about joins in, and it bends less to its rows."""
-    found = both(tweets(None, WITH_ENTITY), 0.05, "text_linear", {"c": "0.03"})
+    """The model that is better where it counts: what a tweet is about joins in; c is chosen on validation rows.
+
+    Of the by-Id split those are of other Ids than the rows learned from, so c comes out smaller than at random.
+    """
+    found = both(tweets(None, WITH_ENTITY), 0.05, "text_linear")
     return entry(
         "H2", "text_linear with Entity, all tweets", "5 % of all rows at random, seed 42", 0.9041, found
     )

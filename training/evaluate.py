@@ -43,7 +43,12 @@ def evaluate(container: Container, scratch: Path) -> None:
     from judge import lake, plots, report, scorecard  # noqa: PLC0415
 
     started = time.perf_counter()
-    model, evidence = _gather(container, scratch)
+    model = _load(_input(container, "model"), scratch / "model")
+    if model.manifest["task"] == "embeddings":
+        _evaluate_words(container, scratch, model)
+        print(f"evaluated in {time.perf_counter() - started:.2f} s", flush=True)
+        return
+    evidence = _gather(container, scratch, model)
     card = scorecard.scorecard(evidence, container.project, container.run)
     figures = plots.draw(card, evidence.sample.answers, evidence.sample.scores, evidence.sample.learned)
     card["plots"] = [f"{figure.name}.png" for figure in figures]
@@ -65,13 +70,68 @@ def evaluate(container: Container, scratch: Path) -> None:
     print(f"evaluated in {time.perf_counter() - started:.2f} s", flush=True)
 
 
-def _gather(container: Container, scratch: Path) -> tuple[Any, Any]:
-    """Return the loaded model and the evidence about it; raise BadData if an input is missing."""
+def _evaluate_words(container: Container, scratch: Path, model: Any) -> None:
+    """The same of word vectors: judged by the neighbours of the words in the test texts, and by people's pairs."""
+    import tables  # noqa: PLC0415
+    from judge import lake, report, rules, wordcard, words  # noqa: PLC0415
+    from learners.problem import rows_of  # noqa: PLC0415
+    from learners.text_features import joined  # noqa: PLC0415
+
+    dataset, spec = tables.read_dataset(_input(container, "dataset")), _spec(container)
+    train, test = (rows_of(dataset, tables.read(_input(container, side)), side) for side in ("train", "test"))
+    _check_same(model, dataset, len(test))
+    names = [feature.name for feature in model.features]
+    asked = words.questions(joined(test.columns, names, len(test)), spec.get("evaluate") or {})
+    champion, notes = _champion_words(container, scratch)
+    counts = {"train": len(train), "test": len(test)}
+    card = wordcard.scorecard(model, champion, asked, rules.read(spec, None), counts)
+    card |= {"project": container.project or card["project"], "run": container.run or card["run"]}
+    card["warnings"] += notes
+    figures, out = wordcard.draw(model.model), container.output_dir
+    card["plots"] = [f"{figure.name}.png" for figure in figures]
+    for figure in figures:
+        (out / f"{figure.name}.png").write_bytes(figure.light)
+    _write(out / "request.schema.json", _request_schema(model))
+    _write(out / "probe.json", _probe_words(model))
+    (out / "report.html").write_text(report.page(card, figures, model.manifest), encoding="utf-8")
+    lake.scorecards(container.output("scorecards") / f"{card['run'] or 'run'}.parquet", card)
+    container.output("predictions")  # nothing is predicted of a row, but the job has the output
+    _write(out / "scorecard.json", card)  # last: whoever finds it finds all
+    _say(card, report.headline(card))
+    _put_metrics(container, card)
+
+
+def _champion_words(container: Container, scratch: Path) -> tuple[Any, list[str]]:
+    """Return the released model's vectors, or None with the reason as a warning."""
+    place = container.processing("champion")
+    if place is None or not any(place.iterdir()):
+        return None, []
+    from learners.errors import BadData  # noqa: PLC0415
+
+    try:
+        champion = _load(place, scratch / "champion")
+        if champion.manifest["task"] != "embeddings":
+            raise BadData("it answers another task.")
+    except BadData as error:
+        return None, [f"The champion could not be judged by these texts: {error}"]
+    return champion.model, []
+
+
+def _probe_words(model: Any) -> dict[str, Any]:
+    """Return a request for common words and a strange one, and the answers inference.py gives to it."""
+    import inference  # noqa: PLC0415
+
+    body = {"instances": [*model.model.words[: PROBES - 1], "no word \u2260 of the texts"]}
+    answer, _ = inference.output_fn(inference.predict_fn(inference.input_fn(json.dumps(body)), model))
+    return {"content_type": "application/json", "body": body, "predictions": json.loads(answer)}
+
+
+def _gather(container: Container, scratch: Path, model: Any) -> Any:
+    """Return the evidence about the loaded model; raise BadData if an input is missing."""
     from judge import inquiry, rules  # noqa: PLC0415
     from judge.figures import Sample  # noqa: PLC0415
     from judge.scorecard import Evidence  # noqa: PLC0415
 
-    model = _load(_input(container, "model"), scratch / "model")
     asked = _asked(container, model)
     dataset, train, test = asked.dataset, asked.train, asked.test
     _check_same(model, dataset, len(test))
@@ -80,7 +140,7 @@ def _gather(container: Container, scratch: Path) -> tuple[Any, Any]:
     champion, more = _champion(container, scratch, test, model)
     sample = Sample(test.target, scores, train.target, champion)
     named = {column.name: column for column in dataset.columns if column.name != dataset.target}
-    evidence = Evidence(
+    return Evidence(
         manifest=model.manifest,
         columns=list(named),
         categories=[name for name, column in named.items() if column.role == "category"],
@@ -92,7 +152,6 @@ def _gather(container: Container, scratch: Path) -> tuple[Any, Any]:
         permutation=asked.permutation(wanted, sample),
         notes=[*notes, *more],
     )
-    return model, evidence
 
 
 def _asked(container: Container, model: Any) -> Any:
@@ -216,7 +275,13 @@ def _request_schema(model: Any) -> dict[str, Any]:
 
     title = f"Request to {model.manifest['project'] or model.manifest['learner']}"
     features = [feature.document() for feature in model.features]
-    return {**json_schema(model.features, title), "x-features": features, "x-classes": model.classes}
+    words = model.manifest["task"] == "embeddings"
+    said = {
+        **json_schema(model.features, title, words=words),
+        "x-features": features,
+        "x-classes": model.classes,
+    }
+    return {**said, "x-words": True} if words else said
 
 
 def _plain(value: Any) -> Any:

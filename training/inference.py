@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 JSON, CSV, LINES = "application/json", "text/csv", "application/jsonlines"
 Record = dict[str, Any]
-Input = list[Record] | list[list[str]]  # JSON records, or CSV rows not yet named
+Input = list[Record] | list[list[str]]  # JSON records (or words, plain), or CSV rows not yet named
 # For our model server: these functions neither wait nor take long, and answer every record by itself.
 QUICK = True
 
@@ -111,9 +111,16 @@ def input_fn(body: str | bytes, content_type: str = JSON) -> Input:
 @_told_as_the_server_wants
 def predict_fn(data: Input, model: "Artifact") -> list[Record]:
     """Return one answer a record; raise an error of status 400 listing the values that cannot be used."""
-    records = [_with_text(record, model) for record in _named(data, model)]
+    words = model.manifest["task"] == "embeddings"
+    records = [_with_text(record, model) for record in _named(_recorded(data, model, words=words), model)]
     scores = model.model.predict(model.reader.columns(records), len(records))
     classes = model.classes
+    if words:
+        named = model.features[0].name
+        return [
+            {"word": str(record.get(named) or ""), "vector": vector}
+            for record, vector in zip(records, scores.tolist(), strict=True)
+        ]
     if classes is None:
         return [{"prediction": value} for value in scores.tolist()]
     best = scores.argmax(axis=1).tolist()
@@ -129,7 +136,8 @@ def output_fn(prediction: list[Record], accept: str = JSON) -> tuple[str, str]:
     for wanted in accept.split(","):
         kind = wanted.partition(";")[0].strip().lower()
         if kind in (JSON, "*/*", "application/*", ""):
-            return json.dumps({"predictions": prediction}), JSON
+            # Word vectors come as BlazingText gives them: a list.
+            return json.dumps(prediction if _of_words(prediction) else {"predictions": prediction}), JSON
         if kind == LINES:
             return "\n".join(json.dumps(one) for one in prediction) + "\n", LINES
         if kind in (CSV, "text/*"):
@@ -151,14 +159,32 @@ def _from_json(text: str) -> list[Record]:
         document = document["instances"] if isinstance(document.get("instances"), list) else [document]
     if not isinstance(document, list) or not document:
         raise RequestError(400, 'Send {"instances": [{column: value, …}, …]} with at least one instance')
+    _refuse_strangers(document, (dict, str))
+    return document
+
+
+def _recorded(data: Any, model: "Artifact", *, words: bool) -> Any:
+    """Return JSON's records as objects: of a model of words a plain string is its text; raise RequestError 400."""
+    if words:
+        return [{model.features[0].name: one} if isinstance(one, str) else one for one in data]
+    if any(isinstance(one, str) for one in data):
+        _refuse_strangers(data, (dict,))
+    return data
+
+
+def _refuse_strangers(records: list[Any], kinds: tuple[type, ...]) -> None:
+    """Raise RequestError 400 listing the records that are of none of these kinds."""
     faults = [
         {"instance": number, "column": None, "problem": "must be an object of column: value"}
-        for number, record in enumerate(document)
-        if not isinstance(record, dict)
+        for number, record in enumerate(records)
+        if not isinstance(record, kinds)
     ]
     if faults:
         raise RequestError(400, f"{len(faults)} instance(s) cannot be used", faults[:20])
-    return document
+
+
+def _of_words(prediction: list[Record]) -> bool:
+    return bool(prediction) and "vector" in prediction[0]
 
 
 def _from_csv(text: str) -> list[list[str]]:
@@ -208,6 +234,9 @@ def _with_text(record: Record, model: "Artifact") -> Record:
 
 def _as_csv(prediction: list[Record]) -> str:
     out = io.StringIO()
+    if _of_words(prediction):
+        csv.writer(out, lineterminator="\n").writerows([p["word"], *p["vector"]] for p in prediction)
+        return out.getvalue()
     rows = ([p["prediction"], p["score"]] if "score" in p else [p["prediction"]] for p in prediction)
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()

@@ -92,6 +92,8 @@ def _measure(model: Any, problem: Any) -> dict[str, float]:
     """Print each split's metrics, one a line, and return those of validation (of train if there is none)."""
     from judge import metrics  # noqa: PLC0415
 
+    if problem.dataset.task == "embeddings":
+        return _measure_words(model, problem)
     measure = metrics.regression if problem.dataset.task == "regression" else metrics.classification
     found: dict[str, float] = {}
     for split, rows in (("train", problem.train), ("validation", problem.validation)):
@@ -99,6 +101,20 @@ def _measure(model: Any, problem: Any) -> dict[str, float]:
             found = measure(rows.target, model.predict(rows.columns, len(rows)))
             for name, value in found.items():
                 print(f"{split}:{name}={value:.6f}", flush=True)
+    return found
+
+
+def _measure_words(model: Any, problem: Any) -> dict[str, float]:
+    """Print and return what word vectors achieve on the validation texts; nothing without them."""
+    from judge import words  # noqa: PLC0415
+    from learners.text_features import joined  # noqa: PLC0415
+
+    rows, names = problem.validation, [feature.name for feature in model.features]
+    if rows is None:
+        return {}
+    found = words.measured(model, words.questions(joined(rows.columns, names, len(rows)), {}))
+    for name, value in found.items():
+        print(f"validation:{name}={value:.6f}", flush=True)
     return found
 
 

@@ -49,6 +49,8 @@ def _predictions(body: bytes, where: str) -> list[Any]:
         document = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise _garbage(where, "something that is not JSON") from error
+    if isinstance(document, list) and all(isinstance(one, Mapping) and "vector" in one for one in document):
+        return document  # word vectors come in BlazingText's form
     if not isinstance(document, Mapping) or not isinstance(document.get("predictions"), list):
         raise _garbage(where, 'JSON without a list "predictions"')
     return list(document["predictions"])
@@ -75,6 +77,9 @@ def _csv(predictions: Sequence[Any], where: str) -> bytes:
     if classes is not None:
         write.writerow(["prediction", "score", *classes])
     for one in predictions:
+        if isinstance(one, Mapping) and isinstance(one.get("vector"), list):
+            write.writerow([one.get("word"), *one["vector"]])
+            continue
         if not isinstance(one, Mapping) or "prediction" not in one:
             raise _garbage(where, "something that cannot be said in CSV")
         shares = one.get("probabilities") or {}

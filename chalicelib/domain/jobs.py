@@ -18,12 +18,28 @@ IMAGES = {
     "text_forest": "sklearn",
     "text_linear": "sklearn",
     "text_sequence": "sklearn",
+    "word_vectors": "sklearn",
 }
 JOB_IMAGES = {"text_cnn": "pytorch", "text_sequence": "pytorch"}
 """Where training (and Evaluate, which may fit anew) takes another image than serving: NumPy answers with a network."""
 _PROCESSING = "/opt/ml/processing"
-TOLD = ("accuracy", "macro_f1", "auc", "log_loss", "f1", "pr_auc", "tpr_at_fpr", "rmse", "mae", "r2")
+TOLD = (
+    "accuracy",
+    "macro_f1",
+    "auc",
+    "log_loss",
+    "f1",
+    "pr_auc",
+    "tpr_at_fpr",
+    "rmse",
+    "mae",
+    "r2",
+    "neighbour_auc",
+    "coverage",
+)
 """What train.py says of the validation rows, one a line; SageMaker keeps them with the job and in CloudWatch."""
+_EACH_ROUND = {"log_loss": "m?logloss", "rmse": "rmse"}
+"""What boosting calls them on the way, `[12] train-logloss:… validation-logloss:…`; tuning stops early by these."""
 OURS = ("learner", "project", "run")
 """Hyperparameters of train.py itself, not of a learner."""
 _MODEL = "model"
@@ -181,7 +197,7 @@ def definition(names: Names, spec: Mapping[str, Any], fit: Fit) -> dict[str, Any
             "TrainingImage": job_image_of(names.place, fit.learner),
             "TrainingInputMode": "File",
             "MetricDefinitions": [
-                {"Name": f"validation:{metric}", "Regex": rf"^validation:{metric}=(\S+)"} for metric in TOLD
+                {"Name": f"validation:{metric}", "Regex": _pattern(metric)} for metric in TOLD
             ],
         },
         "RoleArn": names.place.jobs_role_arn,
@@ -190,6 +206,12 @@ def definition(names: Names, spec: Mapping[str, Any], fit: Fit) -> dict[str, Any
         "ResourceConfig": _machine(names.place),
         "StoppingCondition": {"MaxRuntimeInSeconds": fit.seconds},
     }
+
+
+def _pattern(metric: str) -> str:
+    """The expression that finds a metric in what training says, at its end and, where it is told, in each round."""
+    each = rf"|\[\d+\] .*validation-{_EACH_ROUND[metric]}:" if metric in _EACH_ROUND else ""
+    return rf"^(?:validation:{metric}={each})(\S+)"
 
 
 def hyperparameters(names: Names, fit: Fit) -> dict[str, str]:

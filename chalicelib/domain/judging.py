@@ -8,12 +8,14 @@ from typing import Any
 METRICS = {
     "classification": ("macro_f1", "accuracy", "auc", "log_loss", "f1", "pr_auc", "tpr_at_fpr", "cost"),
     "regression": ("rmse", "mae", "r2"),
+    "embeddings": ("neighbour_auc", "coverage", "rho", "analogies"),
 }
 TWO_CLASSES = frozenset({"f1", "pr_auc", "tpr_at_fpr", "cost"})
 """Metrics only two classes have."""
 LOWER_IS_BETTER = frozenset({"log_loss", "cost", "rmse", "mae"})
-DEFAULT_METRIC = {"classification": "macro_f1", "regression": "rmse"}
+DEFAULT_METRIC = {"classification": "macro_f1", "regression": "rmse", "embeddings": "neighbour_auc"}
 _ONLY_CLASSES = ("positive", "costs", "max_fpr", "cutoff")
+_ONLY_WORDS = ("pairs", "analogies")
 _EVALUATE = {"bootstrap": 1000, "confidence": 0.95}
 _MAX_FPR = 0.05
 
@@ -36,6 +38,7 @@ def _evaluate(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for word in _ONLY_CLASSES:
             if word in given:
                 yield f"evaluate.{word}", "only a classification is judged by it; leave it out"
+    yield from _of_words(given, spec["task"])
     yield from _positive(given, spec.get("labels", ()))
     if given.get("cutoff") == "cheapest" and "costs" not in given:
         yield "evaluate.cutoff", "what is cheapest depends on costs; give evaluate.costs"
@@ -44,6 +47,16 @@ def _evaluate(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in given.get("slices", ()):
         if name not in spec["columns"]:
             yield "evaluate.slices", f"{name!r} is not one of the columns"
+
+
+def _of_words(given: Mapping[str, Any], task: str) -> Iterator[tuple[str, str]]:
+    if task == "embeddings":
+        if "slices" in given:
+            yield "evaluate.slices", "word vectors are not judged by groups of rows; leave it out"
+        return
+    for word in _ONLY_WORDS:
+        if word in given:
+            yield f"evaluate.{word}", "only embeddings are judged by it; leave it out"
 
 
 def _positive(given: Mapping[str, Any], labels: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -64,6 +77,9 @@ def _gate(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "gate.metric", f"only two classes have {metric}, and there are {len(spec['labels'])}"
     if metric == "cost" and "costs" not in spec.get("evaluate", {}):
         yield "gate.metric", "cost needs to know what mistakes cost; give evaluate.costs"
+    needs = {"rho": "pairs", "analogies": "analogies"}.get(metric)
+    if needs and needs not in spec.get("evaluate", {}):
+        yield "gate.metric", f"{metric} needs something to be held against; give evaluate.{needs}"
     if metric in LOWER_IS_BETTER and "at_least" in gate:
         yield "gate.at_least", f"lower is better for {metric}: use at_most"
     if metric not in LOWER_IS_BETTER and "at_most" in gate:

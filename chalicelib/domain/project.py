@@ -19,6 +19,9 @@ RESERVED = re.compile(
 )
 """Names that the rows of a dataset have besides their columns, while they are made or afterwards."""
 METRICS, LOWER_IS_BETTER = judging.METRICS, judging.LOWER_IS_BETTER
+EMBEDDINGS, WORD_VECTORS = "embeddings", "word_vectors"
+_BESIDE_TEXT = frozenset({"id", "group", "date", "ignore"})
+"""Columns that texts to learn words from may have beside them."""
 _SPLIT = {"method": "hash", "test": 0.2, "validation": 0.1, "seed": 42, "group": None}
 _DRIFT = {"added": "accept", "missing": "refuse", "retyped": "quarantine", "renamed": "refuse"}
 _LEAKS = {"action": "warn", "group": None, "near_duplicates": True}
@@ -77,12 +80,7 @@ def complete(spec: Spec) -> dict[str, Any]:
     task = spec["task"]
     split = {**_SPLIT, **spec.get("split", {})}
     split.setdefault("stratify", task == "classification" and split["method"] == "hash")
-    learner = {
-        "name": "text_linear"
-        if task == "classification" and columns_of(spec, "text")
-        else "gradient_boosting",
-        **spec.get("learner", {}),
-    }
+    learner = {"name": _usual_learner(spec), **spec.get("learner", {})}
     learner.setdefault("hyperparameters", {})
     return {
         **spec,
@@ -104,6 +102,14 @@ def complete(spec: Spec) -> dict[str, Any]:
     }
 
 
+def _usual_learner(spec: Spec) -> str:
+    """Who learns when the spec names nobody."""
+    if spec["task"] == EMBEDDINGS:
+        return WORD_VECTORS
+    text = spec["task"] == "classification" and columns_of(spec, "text")
+    return "text_linear" if text else "gradient_boosting"
+
+
 def faults(spec: Spec, *, name: str) -> list[Fault]:
     """Everything a schema cannot say that is wrong with a spec of the right shape; empty when it is sound."""
     rules = (_columns, _sources, _versions, _split, _leaks, _learner, _code, judging.faults)
@@ -118,7 +124,9 @@ def _name(spec: Spec, name: str) -> Iterator[tuple[str, str]]:
 
 def _columns(spec: Spec) -> Iterator[tuple[str, str]]:
     labels = columns_of(spec, "label")
-    if len(labels) != 1:
+    if spec["task"] == EMBEDDINGS:
+        yield from _of_words(spec)
+    elif len(labels) != 1:
         yield (
             "columns",
             f"exactly one column must have type label; these have it: {', '.join(labels) or 'none'}",
@@ -142,6 +150,19 @@ def _called(names: Iterable[str]) -> Iterator[tuple[str, str]]:
             )
         if same != name:
             yield f"columns.{name}", f"is {same!r} but for capitals; name one of them"
+
+
+def _of_words(spec: Spec) -> Iterator[tuple[str, str]]:
+    texts = columns_of(spec, "text")
+    if len(texts) != 1:
+        yield (
+            "columns",
+            f"embeddings are learnt from exactly one column of type text; these are: {', '.join(texts) or 'none'}",
+        )
+    for name, value in spec["columns"].items():
+        kind = column(value)["type"]
+        if kind not in _BESIDE_TEXT and kind != "text":
+            yield f"columns.{name}", f"embeddings have no {kind}; give it the type ignore"
 
 
 def _column(name: str, meaning: Mapping[str, Any], spec: Spec) -> Iterator[tuple[str, str]]:
@@ -249,6 +270,8 @@ def _split(spec: Spec) -> Iterator[tuple[str, str]]:
     if split["method"] == "shuffled" and (group is not None or split.get("stratify")):
         yield "split", "method shuffled keeps neither groups nor classes together; use method hash"
     yield from _by_time(spec, split)
+    if spec["task"] == EMBEDDINGS and split.get("stratify"):
+        yield "split.stratify", "embeddings have no classes to keep in proportion; leave it out"
     if spec["task"] == "regression" and split.get("stratify"):
         yield "split.stratify", "a number has no classes to keep in proportion; leave it out"
 
@@ -285,10 +308,16 @@ def _code(spec: Spec) -> Iterator[tuple[str, str]]:
 
 def _learner(spec: Spec) -> Iterator[tuple[str, str]]:
     name = spec.get("learner", {}).get("name", "")
+    if (name or _usual_learner(spec)) != WORD_VECTORS and spec["task"] == EMBEDDINGS:
+        yield "learner.name", f"embeddings are learnt by word_vectors, not by {name}; leave it out"
+    if name == WORD_VECTORS and spec["task"] != EMBEDDINGS:
+        yield "learner.name", f"word_vectors learns embeddings; this is a {spec['task']}"
+    if spec["task"] == EMBEDDINGS and "tune" in spec:
+        yield "tune", "word vectors are counted once, with nothing to tune by; leave it out"
     if name.startswith("text_"):
         if not columns_of(spec, "text"):
             yield "learner.name", f"{name} learns from text, and no column has type text"
-        if spec["task"] != "classification":
+        if spec["task"] == "regression":
             yield "learner.name", f"{name} only classifies; use gradient_boosting for a regression"
     usable = [kind for kind in ("number", "category", "date", "text") if columns_of(spec, kind)]
     if not usable:

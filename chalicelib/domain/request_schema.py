@@ -4,6 +4,7 @@ The schema is the model's request.schema.json as Evaluate left it: JSON Schema, 
 date format, words for "not known") and `x-classes` beside it. What the model would take is taken here: a number may be
 written as text, as CSV must; a category may be a number or a boolean; a column left out, null or empty is a missing
 value; keys the model does not know are ignored, but a record with none that it knows is a mistake.
+A model of words (`x-words`) is asked for a plain string as well.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class RequestSchema:
         features: Sequence[Mapping[str, Any]] = document.get("x-features") or []
         self.document = document
         self.names = [str(feature["name"]) for feature in features]
+        self.of_words = bool(document.get("x-words"))
         self.classes: list[str] | None = document.get("x-classes")
         self._checks = [(str(feature["name"]), _check(feature)) for feature in features]
         texts = [
@@ -45,6 +47,8 @@ class RequestSchema:
 
     def wrong(self, record: Any) -> Iterable[tuple[str, str]]:
         """What is wrong with one record, as column ("" for the record itself) and problem."""
+        if self.of_words and isinstance(record, str):
+            return  # a word by itself
         if not isinstance(record, Mapping):
             yield "", "must be an object of column: value"
             return

@@ -1,6 +1,7 @@
 """Read a bounded, repeatable sample of a table as text, so that every later guess sees the file's own words."""
 
 import gzip
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from penstock.errors import PenstockError
 
 SAMPLE_ROWS = 50_000
 DELIMITERS = (",", "\t", ";", "|")
+_LONGEST_NAME = 10_000  # of a column: what is longer is a text
 _SQL_QUOTE = "'"
 
 
@@ -102,7 +104,9 @@ def _delimiter(file: Path) -> tuple[str, int]:
     counts = {mark: _outside_quotes(header).count(mark) for mark in DELIMITERS}
     best = max(DELIMITERS, key=lambda mark: counts[mark])
     if not counts[best]:
-        raise _unreadable(file, "its first line has one column only")
+        if len(header) > _LONGEST_NAME:
+            raise _one_line(file)
+        return best, 0  # one column: texts, perhaps
     names = [name.strip().strip('"') for name in header.split(best)]
     headless = sum(_is_data(name) for name in names) >= 2
     return best, len(names) if headless else 0
@@ -145,6 +149,20 @@ def _cleaned(file: Path, frame: pandas.DataFrame) -> pandas.DataFrame:
         trimmed = frame[column].astype("string").str.strip()
         frame[column] = trimmed.where(trimmed.ne("").fillna(False), None).astype(object)
     return frame.where(frame.notna(), None)
+
+
+def _one_line(file: Path) -> PenstockError:
+    """A corpus in one piece, such as text8: nothing of it could be held out."""
+    return PenstockError(
+        str(file),
+        f"it is text in lines of more than {_LONGEST_NAME:,} characters, and words are learned from many short texts",
+        f"Cut it: (echo text; fold -s -w 1000 {shlex.quote(str(file))}) > texts.csv; then: penstock init texts.csv.",
+    )
+
+
+def one_column(file: Path) -> PenstockError:
+    """A file of one column that is no text: there is nothing to learn from."""
+    return _unreadable(file, "its first line has one column only, and that holds no texts")
 
 
 def _unreadable(file: Path, what: str) -> PenstockError:

@@ -32,6 +32,8 @@ def infer(file: Path, project: str | None = None, target: str | None = None) -> 
     """Guess a project spec from `file`. `target`: a column, or `column > number` for a yes/no question."""
     table = sample.read(file)
     columns = {str(name): facts.of(str(name), table.frame[name]) for name in table.frame.columns}
+    if len(columns) == 1 and target is None:
+        return _words(file, project, table, columns)
     chosen = targets.choose(columns, target)
     decided = _decide(columns, chosen)
     learner, why = _learner(file, columns, decided, chosen)
@@ -50,6 +52,26 @@ def infer(file: Path, project: str | None = None, target: str | None = None) -> 
     if table.total_rows < FEW:
         document["min_rows"] = max(5, table.total_rows // 2)
     return Guess(document, decided, chosen, why, table, _notes(table, columns, chosen))
+
+
+def _words(file: Path, project: str | None, table: sample.Sample, columns: dict[str, facts.Facts]) -> Guess:
+    """A file of texts and nothing else: there is nothing to predict, but its words can be learned."""
+    [name] = columns
+    role = roles.decide(columns[name])
+    if role.type != "text":
+        raise sample.one_column(file)
+    chosen = targets.Target(name, "embeddings", "the only column, and a text: its words are learned")
+    document: dict[str, Any] = {
+        "project": _name(project, file),
+        "task": chosen.task,
+        "columns": {name: _column(role, None)},
+        "split": {"method": "hash", "seed": 42} | _shares(table.total_rows),
+        "learner": {"name": "word_vectors"},
+        "gate": {"metric": "neighbour_auc", "beat_baseline": True},
+        "release": {"mode": "realtime", "approval": "automatic"},
+    }
+    why = "nothing is to be predicted: it learns which words are used alike"
+    return Guess(document, {name: role}, chosen, why, table, _notes(table, columns, chosen))
 
 
 def _goal(answer: facts.Facts, chosen: targets.Target, learner: str) -> tuple[str, dict[str, Any]]:

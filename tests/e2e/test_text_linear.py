@@ -42,8 +42,10 @@ def test_headlines_become_an_api(stage: Stage, data: Path, tmp_path: Path) -> No
         {"title": title}
         for title in ("Fed raises interest rates as stocks fall", "New album tops the charts")
     ]
-    together = stage.predict(PROJECT, {"instances": asked}).document["predictions"]
+    ask = "?probabilities=true"
+    together = stage.predict(PROJECT, {"instances": asked}, ask).document["predictions"]
     assert [one["prediction"] for one in together] == ["b", "e"]
-    assert stage.predict(PROJECT, {"text": asked[0]["title"]}).document["predictions"] == together[:1]
+    by_text = {"instances": [{"text": asked[0]["title"]}]}
+    assert stage.predict(PROJECT, by_text, ask).document["predictions"] == together[:1]
     assert set(together[0]["probabilities"]) <= set(KINDS)
     assert stage.predict(PROJECT, {"title": ""}).status == 200

@@ -6,6 +6,7 @@ and what next. A traceback is neither.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from learners import LEARNERS
 
 from tests.training.optml import fill, run
 from tests.training.test_learners_script import archive
@@ -27,10 +27,19 @@ OWN = {
 FAST = {
     "gradient_boosting": ("--num_round", "5"),
     "text_forest": ("--n_estimators", "5", "--min_df", "1"),
+    "text_cnn": ("--epochs", "1", "--channels", "4", "--embedding_dim", "4"),
     "text_linear": ("--min_df", "1"),
+    "text_sequence": ("--epochs", "1", "--hidden", "4", "--embedding_dim", "4"),
 }
 REGRESSION = {"curve"}
-COVERED = sorted(set(LEARNERS) & {"curve", "script", *FAST})
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None,
+    reason="PyTorch is not installed: pip install penstock[pytorch]",
+)
+COVERED = [
+    pytest.param(name, marks=needs_torch if name in {"text_cnn", "text_sequence"} else ())
+    for name in sorted({"curve", "script", *FAST})
+]
 ROWS = 60
 MANY = pd.DataFrame({f"n{number}": np.arange(ROWS) * 1.0 for number in range(2000)})
 

@@ -137,7 +137,7 @@ def _judged(document: Mapping[str, Any], lake: str) -> Iterator[dict[str, Any]]:
 
 
 def _label(document: Mapping[str, Any]) -> str:
-    return "string" if document["task"] == "classification" else "double"
+    return "double" if document["task"] == "regression" else "string"
 
 
 def _free(name: str, columns: Columns) -> str:

@@ -80,6 +80,8 @@ class Look:
 
     def _target(self) -> dict[str, Any]:
         """Its classes in all rows read, as dropped, and on each side of those kept."""
+        if self.spec.embeddings:
+            return {"name": None, "classes": None}
         document: dict[str, Any] = {"name": self.spec.label.name, "classes": self.classes}
         if self.spec.classification:
             found = self.engine.rows(explore.labels(self.rows, self.spec.label.name))
@@ -100,10 +102,13 @@ class Look:
             for place, column in enumerate(columns[:MOST_COLUMNS])
             if (cut := cut_of(place, column, self.profile["rows"]))
         ]
-        asked = explore.buckets(kept, cuts, self.spec.label.name, self.classes)
+        target = None if self.spec.embeddings else self.spec.label.name
+        asked = explore.buckets(kept, cuts, target, self.classes)
         filling = [row for query in asked for row in self.engine.rows(query)]
         for cut in cuts:
             columns[cut.place]["buckets"] = filled(cut, filling, self.classes)
+            if target is None:
+                columns[cut.place]["buckets"]["mean"] = None
         return columns
 
     def _empty(self) -> dict[str, int]:

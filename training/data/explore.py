@@ -93,19 +93,21 @@ def _usual(low: float, high: float, quantiles: Mapping[str, Any]) -> tuple[float
     return max(low, left - far), min(high, right + far)
 
 
-def buckets(rows: ir.Table, cuts: Sequence[Cut], label: str, classes: Sequence[str] | None) -> list[ir.Table]:
+def buckets(
+    rows: ir.Table, cuts: Sequence[Cut], label: str | None, classes: Sequence[str] | None
+) -> list[ir.Table]:
     """Queries that together give `place`, `bucket`, `kind`, `rows`, `mean`.
 
     `kind` is the place in `classes` (their number: another one; -1: no label); for a regression it is 0 and `mean` is
-    that of the target. Missing values are in no bucket.
+    that of the target (0 without a label). Missing values are in no bucket.
     """
     asked = [_bucketed(rows, cut, label, classes) for cut in cuts]
     groups = [asked[start : start + _TOGETHER] for start in range(0, len(asked), _TOGETHER)]
     return [group[0] if len(group) == 1 else ibis.union(*group) for group in groups]
 
 
-def _bucketed(rows: ir.Table, cut: Cut, label: str, classes: Sequence[str] | None) -> ir.Table:
-    target = rows[label]
+def _bucketed(rows: ir.Table, cut: Cut, label: str | None, classes: Sequence[str] | None) -> ir.Table:
+    target = ibis.literal(0.0) if label is None else rows[label]
     of_class = _placed(target, classes, missing=-1) if classes is not None else ibis.literal(0, type="int64")
     rows = rows.filter(rows[cut.name].notnull())  # so that the smaller of a value and its bound is no null
     chosen = rows.select(

@@ -177,6 +177,8 @@ class Guard:
         )
 
     def _columns(self) -> Iterator[Finding]:
+        if self.spec.embeddings:
+            return  # there is no answer to give away
         taken = {column.name for column in self.spec.columns if column.role in {"text", "id"}}
         names = [name for name in self.names if name not in taken][:MOST_COLUMNS]
         label = self.spec.label.name

@@ -67,6 +67,8 @@ def headline(document: Mapping[str, Any]) -> str:
     kept = sum(rows[side] for side in _SIDES)
     said = f"{kept:,} of {read:,} rows are ready to learn from and be judged by"
     target = document["target"]
+    if target["name"] is None:
+        return said
     if target["classes"] is None:
         column = next(column for column in document["columns"] if column["role"] == "label")
         return f"{said}; {target['name']} is {figures.number(column['mean'])} on average"
@@ -110,6 +112,8 @@ def _warnings(document: Mapping[str, Any]) -> str:
 
 def _target(document: Mapping[str, Any]) -> str:
     target = document["target"]
+    if target["name"] is None:
+        return ""
     heading = f"<h2>What is to be predicted: {escape(target['name'])}</h2>"
     if target["classes"] is None:
         column = next(column for column in document["columns"] if column["role"] == "label")

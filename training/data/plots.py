@@ -34,6 +34,8 @@ def of_column(column: Mapping[str, Any], target: Mapping[str, Any]) -> str:
 def legend(target: Mapping[str, Any], columns: Sequence[Mapping[str, Any]]) -> str:
     """What the colours mean; of those that occur."""
     shown = [column["buckets"] for column in columns if column.get("buckets")]
+    if target["name"] is None:
+        return "<p class=note>Bars: rows.</p>"
     if target["classes"] is None:
         return f"<p class=note>Bars: rows. Line, and what follows a count: the mean of {escape(target['name'])}.</p>"
     every = [*target["classes"], "another class", "no label"]

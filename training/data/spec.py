@@ -100,7 +100,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Spec:
-    """A project: its columns in the order of the document, exactly one of them the label."""
+    """A project: its columns in the order of the document, exactly one of them the label (of embeddings: none)."""
 
     project: str
     task: str
@@ -118,8 +118,14 @@ class Spec:
 
     @property
     def label(self) -> Column:
-        """The column to be predicted."""
-        return next(column for column in self.columns if column.role == "label")
+        """The column to be predicted. Of embeddings it is the text itself: a row without it is of no use either."""
+        role = "text" if self.embeddings else "label"
+        return next(column for column in self.columns if column.role == role)
+
+    @property
+    def embeddings(self) -> bool:
+        """Whether nothing is to be predicted: words are learned from texts."""
+        return self.task == "embeddings"
 
     @property
     def classification(self) -> bool:
@@ -141,13 +147,14 @@ def parse(document: Mapping[str, Any]) -> Spec:
     """Read a project document.
 
     Raises:
-        BadUpload: not exactly one column is the label, so there is nothing to predict.
+        BadUpload: not exactly one column is the label (of embeddings: a text), so there is nothing to predict.
     """
     columns = tuple(_column(name, value) for name, value in document["columns"].items())
-    labels = [column.name for column in columns if column.role == "label"]
+    what = "text" if document["task"] == "embeddings" else "label"
+    labels = [column.name for column in columns if column.role == what]
     if len(labels) != 1:
         raise BadUpload(
-            f"project spec, columns: exactly one must be the label, these are: {labels or 'none'}"
+            f"project spec, columns: exactly one must be the {what}, these are: {labels or 'none'}"
         )
     key, version_by = _names(document.get("key")), _version_by(document.get("version_by"), columns)
     identity = {*key, *([version_by.column] if version_by else ())}
@@ -170,7 +177,7 @@ def parse(document: Mapping[str, Any]) -> Spec:
 
 
 def _labels(document: Sequence[Any], columns: Sequence[Column]) -> tuple[str, ...]:
-    trim = next(column.trim for column in columns if column.role == "label")
+    trim = next((column.trim for column in columns if column.role == "label"), True)
     return tuple(str(label).strip() if trim else str(label) for label in document)
 
 

@@ -13,6 +13,7 @@ from judge.paint import DARK, LIGHT, Draw, Theme, grid, short
 
 Array = npt.NDArray[Any]
 DPI = 110
+_WIDTH = 4.8
 _MOST_CLASSES, _MOST_BARS, _MOST_POINTS = 20, 12, 4000
 
 
@@ -32,7 +33,7 @@ def draw(card: Mapping[str, Any], answers: Array, scores: Array, train_answers: 
         figures = _regression(answers, scores)
     else:
         figures = _classification(card, answers, scores, train_answers)
-    return [_plot(*figure) for figure in (*figures, *_importance(card))]
+    return [figure(*one) for one in (*figures, *_importance(card))]
 
 
 def _classification(
@@ -89,15 +90,16 @@ def _importance(card: Mapping[str, Any]) -> Iterator[tuple[str, str, float, Draw
         )
 
 
-def _plot(name: str, caption: str, height: float, paint: Draw) -> Plot:
-    return Plot(name, caption, _render(paint, LIGHT, height), _render(paint, DARK, height))
+def figure(name: str, caption: str, height: float, paint: Draw, width: float = _WIDTH) -> Plot:
+    """Return a figure drawn for light and for dark pages; sizes in inches."""
+    return Plot(name, caption, _render(paint, LIGHT, height, width), _render(paint, DARK, height, width))
 
 
-def _render(paint: Draw, theme: Theme, height: float) -> bytes:
+def _render(paint: Draw, theme: Theme, height: float, width: float) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import: only if drawn
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    figure = Figure(figsize=(4.8, height), dpi=DPI, facecolor=theme.paper, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=theme.paper, layout="constrained")
     axes = figure.add_subplot(facecolor=theme.paper)
     axes.tick_params(colors=theme.ink, labelsize=9, length=0)
     for side, spine in axes.spines.items():

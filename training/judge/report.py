@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from judge import hurdles, sections
+from judge import hurdles, sections, wordcard
 from judge.metrics import LOWER_IS_BETTER
 from judge.plots import Plot
 from judge.sections import named, number
@@ -24,14 +24,15 @@ def page(card: Mapping[str, Any], plots: Sequence[Plot], about: Mapping[str, Any
             _tiles(card),
             _warnings(card["warnings"]),
             sections.leak_free(card),
-            sections.comparisons(card),
+            sections.comparisons(card) if card["comparisons"] else "",
             "<h2>What it does</h2><div class=figures>" + "".join(map(_figure, plots)) + "</div>",
+            wordcard.section(card),
             sections.cutoffs(card),
             _per_class(card),
             sections.slices(card),
             sections.mistakes(card),
             sections.permutation(card),
-            _leakage(card),
+            _leakage(card) if card["leakage"] else "",
             _details(card, about),
         ]
     )
@@ -45,6 +46,8 @@ def page(card: Mapping[str, Any], plots: Sequence[Plot], about: Mapping[str, Any
 
 def headline(card: Mapping[str, Any]) -> str:
     """Return what the model achieves in one sentence, beside what answering blindly would; leak-free where it can."""
+    if card["task"] == "embeddings":
+        return _of_words(card)
     part = card["leak_free"] if card["leak_free"] and card["leak_free"]["metrics"] else card
     own, blind = part["metrics"], part["baseline"]["metrics"]
     rows = card["rows"]["test"] if part is card else part["rows"]
@@ -58,6 +61,17 @@ def headline(card: Mapping[str, Any]) -> str:
         f"Right about {card['target']} on {own['accuracy']:.1%} of {rows:,} rows {unseen}; "
         f"always answering the majority class is right on {blind['accuracy']:.1%}"
     )
+
+
+def _of_words(card: Mapping[str, Any]) -> str:
+    told, own = card["words"], card["metrics"]
+    said = f"Vectors of {told['vocabulary']:,} words, {told['dimensions']} dimensions"
+    if "neighbour_auc" in own:
+        share = own["neighbour_auc"]
+        said += f"; in texts it had not seen, a word's neighbour is nearer than another word {share:.1%} of the time"
+    if "rho" in own:
+        said += f"; Spearman's rho with people's {told['pairs_known']} pairs is {own['rho']:.3f}"
+    return said
 
 
 def verdict(card: Mapping[str, Any]) -> str:

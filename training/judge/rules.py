@@ -38,6 +38,7 @@ def read(spec: Mapping[str, Any], classes: list[str] | None) -> Rules:
     group, hashed = _group(spec), split.get("method", "hash") == "hash"
     cutoff = given.get("cutoff")
     costs = Costs(**given["costs"]) if given.get("costs") else None
+    usual = "neighbour_auc" if spec.get("task") == "embeddings" else _GATE[classes is not None]
     number = float(cutoff) if isinstance(cutoff, int | float) else None
     return Rules(
         rule=Rule(_positive(given, classes), number, float(given.get("max_fpr", 0.05)), costs),
@@ -45,7 +46,7 @@ def read(spec: Mapping[str, Any], classes: list[str] | None) -> Rules:
         slices=tuple(given["slices"]) if "slices" in given else None,
         bootstrap=int(given.get("bootstrap", 1000)),
         confidence=float(given.get("confidence", 0.95)),
-        metric=str(gate.get("metric", _GATE[classes is not None])),
+        metric=str(gate.get("metric", usual)),
         gate=gate,
         problem=spec.get("problem") or {},
         group=leaks.get("group") or group,

@@ -16,6 +16,10 @@ NAMES = {
     "rmse": "RMSE",
     "mae": "Mean absolute error",
     "r2": "R²",
+    "neighbour_auc": "Neighbour AUC",
+    "coverage": "Coverage",
+    "rho": "Spearman's rho",
+    "analogies": "Analogies right",
 }
 _MOST_SLICES, _MOST_PERMUTED = 15, 15
 Card = Mapping[str, Any]

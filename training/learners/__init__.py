@@ -17,6 +17,7 @@ LEARNERS = {
     "text_cnn": "learners.text_cnn",
     "text_linear": "learners.text_linear",
     "text_sequence": "learners.text_sequence",
+    "word_vectors": "learners.word_vectors",
 }
 
 

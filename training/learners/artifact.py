@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import learners
 from learners.errors import BadData
-from learners.problem import Floats, Table
+from learners.problem import EMBEDDINGS, Floats, Table
 from learners.schema import Feature, Reader, json_schema
 
 FORMAT = 1  # of the manifest; a reader refuses what is newer than itself
@@ -59,7 +59,7 @@ def write(directory: Path, model: Model, about: Mapping[str, Any], code: Path) -
     """Write the model, its manifest and, under code/, what serves it. `code` is the directory of inference.py."""
     files = model.save(directory)
     title = f"Request to {about['project'] or about['learner']}"
-    schema = json_schema(model.features, title)
+    schema = json_schema(model.features, title, words=about["task"] == EMBEDDINGS)
     (directory / REQUEST_SCHEMA).write_text(
         json.dumps(schema, indent=1, ensure_ascii=False), encoding="utf-8"
     )

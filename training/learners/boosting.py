@@ -103,15 +103,15 @@ def _monotone(encoder: Encoder, text: Value) -> tuple[int, ...] | None:
     return tuple(int(given.get(source, 0)) for source in encoder.sources) if given else None
 
 
-def progress(say: Callable[[str], None]) -> Any:
-    """Return the callback that says how training goes."""
+def progress(say: Callable[[str], None], log: bool = False) -> Any:
+    """Return the callback that says how training goes; with `log` the errors are those of logarithms (rmsle)."""
 
     class Progress(engine().callback.TrainingCallback):  # type: ignore[misc]
         """Says the metrics of every round, as SageMaker's own XGBoost container does."""
 
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
             parts = [
-                f"{split}-{name}:{series[-1]:.6f}"
+                f"{split}-{'rmsle' if log and name == 'rmse' else name}:{series[-1]:.6f}"
                 for split, metrics in evals_log.items()
                 for name, series in metrics.items()
             ]

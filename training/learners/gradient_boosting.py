@@ -153,7 +153,7 @@ def fit(
     encoder = start._encoder if start else _encoder(problem, values, say)
     data = Data(problem, encoder, values)
     watched = [(data.matrix(problem.train), "train")]
-    callbacks = [progress(say)]
+    callbacks = [progress(say, values["target_transform"] == "log1p")]
     if problem.validation is not None:
         watched.append((data.matrix(problem.validation), "validation"))
         if patience := int(values["early_stopping_rounds"]):

@@ -13,6 +13,7 @@ Table = Mapping[str, Sequence[Any] | npt.NDArray[Any]]  # column name → values
 Floats = npt.NDArray[np.float64]
 FEW_OF_A_CLASS = 1  # training rows up to which a class cannot be learnt
 MANY_COLUMNS = 1000
+EMBEDDINGS = "embeddings"
 FEATURE_ROLES = ("number", "category", "date", "text")
 
 
@@ -28,7 +29,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Dataset:
-    """dataset.json: task, target, classes in their order (None for regression), and columns."""
+    """dataset.json: task, target, classes in their order (None but for a classification), and columns.
+
+    Embeddings have no answers: their target is the text itself, which is learned from.
+    """
 
     project: str
     version: int
@@ -63,12 +67,13 @@ class Dataset:
     @property
     def features(self) -> list[Column]:
         """Return the columns a model may look at, in order."""
-        return [c for c in self.columns if c.role in FEATURE_ROLES and c.name != self.target]
+        words = self.task == EMBEDDINGS
+        return [c for c in self.columns if c.role in FEATURE_ROLES and (words or c.name != self.target)]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows with their answers: `target` holds class numbers (classification) or values (regression)."""
+    """Rows with their answers: `target` holds class numbers, values (regression) or, of embeddings, zeros."""
 
     columns: Table
     target: npt.NDArray[Any]
@@ -98,7 +103,7 @@ def problem(
         raise BadData(
             "The training split has no rows: upload more labelled rows or lower split.test and split.validation."
         )
-    if len(np.unique(rows.target)) < 2:
+    if dataset.task != EMBEDDINGS and len(np.unique(rows.target)) < 2:
         only = dataset.classes[rows.target[0]] if dataset.classes else f"{rows.target[0]:g}"
         raise BadData(
             f"Every one of the {len(rows)} training rows has the same {dataset.target}, {only}: "
@@ -161,6 +166,8 @@ def rows_of(dataset: Dataset, table: Table, split: str) -> Rows:
             f"The {split} split has no column {dataset.target!r}, the target: check the project's columns."
         )
     values = table[dataset.target]
+    if dataset.task == EMBEDDINGS:
+        return Rows(table, np.zeros(len(values), dtype=np.int64))
     if len(values) and all(value is None or value != value for value in values):  # noqa: PLR0124 - NaN equals nothing
         raise BadData(
             f"The {split} split has no {dataset.target} at all: every label is missing. Upload rows that have one."

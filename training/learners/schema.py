@@ -63,13 +63,18 @@ class Reader:
         ]
 
 
-def json_schema(features: Sequence[Feature], title: str) -> dict[str, Any]:
-    """Return the JSON Schema of a request's body, for people and for clients' generators."""
-    instance = {
+def json_schema(features: Sequence[Feature], title: str, *, words: bool = False) -> dict[str, Any]:
+    """Return the JSON Schema of a request's body, for people and for clients' generators.
+
+    `words`: an instance may be a plain string, one word.
+    """
+    instance: dict[str, Any] = {
         "type": "object",
         "properties": {f.name: _json_type(f) for f in features},
         "additionalProperties": True,
     }
+    if words:
+        instance = {"anyOf": [{"type": "string"}, instance]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": title,

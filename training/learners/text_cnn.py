@@ -4,17 +4,15 @@ The vectors are learnt from the training texts first (word_vectors) and trained 
 PyTorch trains it, NumPy answers with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from learners import text_network
 from learners.cooccurrence import Corpus, embed
-from learners.hyperparameters import Choice, Known, Number, Value, parse
+from learners.hyperparameters import Choice, Known, Number, Value
 from learners.network_layers import Array, Arrays, convolution, largest, linear, mask, relu
-from learners.problem import Problem
 
 WIDTHS = (1, 2, 3)  # words a convolution sees at a time
 HYPERPARAMETERS: Known = {
@@ -26,32 +24,6 @@ HYPERPARAMETERS: Known = {
     "window": Number(8, 1, 100, whole=True),
 }
 ALIASES: dict[str, str] = {}
-
-
-def fit(
-    problem: Problem,
-    hyperparameters: Mapping[str, str],
-    say: Callable[[str], None],
-    threads: int = 1,  # noqa: ARG001 - small batches are quickest on one
-) -> text_network.Model:
-    """Return a model fitted on train, stopped by validation; raise BadData."""
-    return text_network.fit(SHAPE, problem, parse(hyperparameters, HYPERPARAMETERS), say)
-
-
-def finish(
-    model: text_network.Model,
-    problem: Problem,
-    hyperparameters: Mapping[str, str],
-    say: Callable[[str], None],
-    threads: int = 1,  # noqa: ARG001 - as above
-) -> text_network.Model:
-    """Return the model to ship: fitted anew on train and validation together, unless `refit` is false."""
-    return text_network.finish(model, problem, parse(hyperparameters, HYPERPARAMETERS), say)
-
-
-def load(directory: Path) -> text_network.Model:
-    """Return the model `save` wrote."""
-    return text_network.load(SHAPE, directory)
 
 
 def make(torch: Any, words: int, classes: int, values: Mapping[str, Value], numbers: Sequence[Array]) -> Any:
@@ -107,3 +79,4 @@ def _vectors(numbers: Sequence[Array], words: int, values: Mapping[str, Value]) 
 
 
 SHAPE = text_network.Shape("text_cnn", make, answer, least=max(WIDTHS))
+fit, finish, load = text_network.learner(SHAPE, HYPERPARAMETERS)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from learners.calibration import softmax
-from learners.hyperparameters import Known, Number, Value, flag
+from learners.hyperparameters import Known, Number, Value, flag, parse
 from learners.network_layers import Array, Arrays
 from learners.network_training import Plan, Texts, Trained, engine, train
 from learners.problem import Floats, Problem, Rows, Table
@@ -83,6 +83,34 @@ class Model:
         }
         (directory / PREPROCESSING).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
         return [WEIGHTS, PREPROCESSING]
+
+
+def learner(
+    shape: Shape, known: Known
+) -> tuple[Callable[..., Model], Callable[..., Model], Callable[[Path], Model]]:
+    """Return the functions a learner's module has: `fit`, `finish` and `load`. Threads are not used: see `train`."""
+
+    def fit_one(
+        problem: Problem, hyperparameters: Mapping[str, str], say: Callable[[str], None], _threads: int = 1
+    ) -> Model:
+        """Return a model fitted on train, stopped by validation; raise BadData."""
+        return fit(shape, problem, parse(hyperparameters, known), say)
+
+    def finish_one(
+        model: Model,
+        problem: Problem,
+        hyperparameters: Mapping[str, str],
+        say: Callable[[str], None],
+        _threads: int = 1,
+    ) -> Model:
+        """Return the model to ship: fitted anew on train and validation together, unless `refit` is false."""
+        return finish(model, problem, parse(hyperparameters, known), say)
+
+    def load_one(directory: Path) -> Model:
+        """Return the model `save` wrote."""
+        return load(shape, directory)
+
+    return fit_one, finish_one, load_one
 
 
 def load(shape: Shape, directory: Path) -> Model:

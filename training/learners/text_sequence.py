@@ -3,16 +3,14 @@
 The states' largest values and their means over the words say the class. PyTorch trains it, NumPy answers with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from learners import text_network
-from learners.hyperparameters import Known, Number, Value, parse
+from learners.hyperparameters import Known, Number, Value
 from learners.network_layers import Array, Arrays, largest, linear, lstm, mask, mean
-from learners.problem import Problem
 
 HYPERPARAMETERS: Known = {
     **text_network.COMMON,
@@ -21,32 +19,6 @@ HYPERPARAMETERS: Known = {
     "hidden": Number(64, 1, 2000, whole=True),  # of each direction
 }
 ALIASES: dict[str, str] = {}
-
-
-def fit(
-    problem: Problem,
-    hyperparameters: Mapping[str, str],
-    say: Callable[[str], None],
-    threads: int = 1,  # noqa: ARG001 - small batches are quickest on one
-) -> text_network.Model:
-    """Return a model fitted on train, stopped by validation; raise BadData."""
-    return text_network.fit(SHAPE, problem, parse(hyperparameters, HYPERPARAMETERS), say)
-
-
-def finish(
-    model: text_network.Model,
-    problem: Problem,
-    hyperparameters: Mapping[str, str],
-    say: Callable[[str], None],
-    threads: int = 1,  # noqa: ARG001 - as above
-) -> text_network.Model:
-    """Return the model to ship: fitted anew on train and validation together, unless `refit` is false."""
-    return text_network.finish(model, problem, parse(hyperparameters, HYPERPARAMETERS), say)
-
-
-def load(directory: Path) -> text_network.Model:
-    """Return the model `save` wrote."""
-    return text_network.load(SHAPE, directory)
 
 
 def make(
@@ -89,3 +61,4 @@ def answer(weights: Arrays, numbers: Array, lengths: Array) -> Array:
 
 
 SHAPE = text_network.Shape("text_sequence", make, answer)
+fit, finish, load = text_network.learner(SHAPE, HYPERPARAMETERS)

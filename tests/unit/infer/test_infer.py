@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT.parent / "shared" / "data"
 SCHEMA = json.loads((ROOT / "chalicelib" / "contracts" / "project.schema.json").read_text(encoding="utf-8"))
 Write = Callable[..., Path]
+WORDS = ("the", "cat", "sat", "on", "a", "mat", "while", "it", "rained")
 
 
 @pytest.fixture
@@ -320,6 +321,27 @@ def test_what_is_no_table_is_refused_with_the_reason(tmp_path: Path, content: by
     with pytest.raises(PenstockError, match=said) as refused:
         infer(path)
     assert refused.value.do_next
+
+
+def test_a_file_of_texts_alone_is_for_word_vectors(write: Write) -> None:
+    """Nothing is to be predicted; the spec is the product's."""
+    draw = random.Random(3)
+    said = [" ".join(draw.choices(WORDS, k=12)) for _ in range(200)]
+    guess = infer(write("said.csv", said=said))
+    assert guess.document["task"] == "embeddings"
+    assert guess.document["columns"] == {"said": "text"}
+    assert guess.document["learner"]["name"] == "word_vectors"
+    jsonschema.validate(guess.document, SCHEMA)
+    assert yaml.safe_load(render(guess)) == guess.document
+
+
+def test_one_long_line_is_to_be_cut_first(tmp_path: Path) -> None:
+    """Nothing of a single text could be held out."""
+    path = tmp_path / "text8"
+    path.write_text("anarchism originated as a term of abuse " * 2000, encoding="utf-8")
+    with pytest.raises(PenstockError, match="more than 10,000 characters") as refused:
+        infer(path)
+    assert "fold -s -w 1000" in refused.value.do_next
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
