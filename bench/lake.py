@@ -248,12 +248,11 @@ def _middle(found: list[dict[str, Any]]) -> dict[str, Any]:
     return {**kept, "seconds": statistics.median(kept["all_seconds"])}
 
 
-def keep(out: Path, measured: list[dict[str, Any]], memory: str) -> None:
+def keep(out: Path, measured: dict[str, Any], memory: str) -> None:
     """Put what was measured beside what was measured of other sizes, or by other means."""
     known = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
     sizes = {one["rows"]: one for one in known.get("sizes", ())}
-    for one in measured:
-        sizes[one["rows"]] = {**sizes.get(one["rows"], {}), **one}
+    sizes[measured["rows"]] = {**sizes.get(measured["rows"], {}), **measured}
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     document = {"machine": machine, "memory": memory, "sizes": [sizes[rows] for rows in sorted(sizes)]}
     out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -275,10 +274,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="penstock-bench-") as directory:
         bench = Bench(Path(directory))
         try:
-            found = [measure(bench, rows, whats, asked) for rows in asked.rows]
+            for rows in asked.rows:
+                keep(
+                    ROOT / "bench" / "results" / "lake.json", measure(bench, rows, whats, asked), asked.memory
+                )
         finally:
             control.down(bench.root)
-    keep(ROOT / "bench" / "results" / "lake.json", found, asked.memory)
 
 
 if __name__ == "__main__":
