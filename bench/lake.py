@@ -1,16 +1,19 @@
 """Prepare against the same steps in pandas, on one machine: seconds and peak memory, from 0.1 to 10 million rows.
 
-    python bench/lake.py [--rows 100000 1000000 10000000] [--rounds 3] [--spark path/to/python]
+    python bench/lake.py [--rows 100000 1000000 10000000] [--rounds 3] [--what …] [--spark path/to/python] …
 
-Each round runs Prepare (DuckDB) and then pandas on the same CSV (about 100 bytes a row), each in a process of its own;
-with --spark, a Python that has PySpark, local Spark too (once, since it is far slower). Prepare reads from S3 and
-writes to it, an embedded AWS of its own; pandas has the file on the disk. Writes bench/results/lake.json.
+Each round runs Prepare (DuckDB), and bench/lake_pandas.py with text as Python objects (pandas 2's own way) and in
+Arrow (pandas 3's), on the same CSV of 103 bytes a row, each in a process of its own; with --spark, a Python that has
+PySpark, Prepare on local Spark too. Prepare reads from S3 and writes to it, an embedded AWS on the same cores; pandas
+has the file on the disk. What they say of the columns must agree. Writes bench/results/lake.json, which
+bench/lake_page.py shows.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -31,6 +34,7 @@ from penstock.localaws import control
 ROOT = Path(__file__).parents[1]
 BUCKET = "penstock-bench-000000000000-us-east-1"
 BLOCK = 500_000  # rows made at once
+WHATS = ["prepare", "pandas", "pandas_arrow", "spark"]
 SPEC = {
     "project": "accounts",
     "task": "classification",
@@ -68,13 +72,19 @@ def _block(start: int, count: int) -> pa.Table:
     age[dice.random(count) < 0.05] = "unknown"
     days = np.datetime64("2015-01-01") + dice.integers(0, 4000, count)
     words = np.array(
-        ["paid in part", "called twice, no answer", "regular customer", "new address", "see file"]
+        [
+            "paid in part, rest due",
+            "called twice, no answer",
+            "regular customer since",
+            "moved to a new address",
+            "see the paper file",
+        ]
     )
     note = np.char.add(np.char.add(dice.choice(words, count), " "), dice.integers(0, 5000, count).astype(str))
     good = dice.random(count) < 1 / (1 + np.exp((amount - 80) / 60))
     return pa.table(
         {
-            "id": np.char.add("A-", np.char.zfill(np.arange(start, start + count).astype(str), 9)),
+            "id": np.char.add("account-", np.char.zfill(np.arange(start, start + count).astype(str), 9)),
             "amount": amount,
             "balance": balance,
             "age": age,
@@ -136,7 +146,21 @@ class Bench:
         found["rows"] = {
             name: value for name, value in said[-2].items() if isinstance(value, int) and name != "version"
         }
+        found["profile"] = told(self._json(f"lake/{name}/prepared/version=000001/profile.json"))
         return found
+
+    def _json(self, key: str) -> Any:
+        return json.loads(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+
+def told(profile: dict[str, Any]) -> dict[str, Any]:
+    """Of a profile what agrees whoever makes it: quantiles and distinct values are estimates above a million rows."""
+    columns = {}
+    for column in profile["columns"]:
+        same = {name: column[name] for name in ("nulls", "min", "max", "mean", "longest") if name in column}
+        top = column.get("top")
+        columns[column["name"]] = {**same, "most": top[0]["rows"] if top else None}
+    return {"rows": profile["rows"], "columns": columns}
 
 
 def _phases(lines: list[dict[str, Any]]) -> dict[str, float]:
@@ -165,41 +189,73 @@ def timed(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
     return {**found, "seconds": round(found["seconds"], 2), "cpu_seconds": round(found["cpu_seconds"], 2)}
 
 
-def measure(bench: Bench, rows: int, rounds: int, spark: str | None) -> dict[str, Any]:
-    """Rounds of both, one after the other."""
-    path = bench.root / f"rows-{rows}.csv"
-    make(path, rows)
+def pandas(bench: Bench, path: Path, backend: str) -> dict[str, Any]:
+    """One run of the same steps in pandas, whose text is kept as `backend` says."""
+    out = bench.root / "pandas"
+    found = timed(
+        [sys.executable, str(ROOT / "bench" / "lake_pandas.py"), str(path), str(out), backend],
+        bench.environment,
+    )
+    found |= json.loads(found.pop("stdout"))
+    return {**found, "profile": told(json.loads((out / "profile.json").read_text()))}
+
+
+def measure(bench: Bench, rows: int, whats: list[str], asked: argparse.Namespace) -> dict[str, Any]:
+    """Rounds of each, one after the other."""
+    path = (asked.data or bench.root) / f"rows-{rows}.csv"
+    if not path.exists():
+        make(path, rows)
     dropped = bench.drop(path)
-    ours, pandas = [], []
-    for number in range(rounds):
-        stamp = f"{rows}-{number}-{time.time_ns()}"
-        ours.append(bench.prepare(dropped, f"duckdb-{stamp}", python=sys.executable))
-        peer = [sys.executable, str(ROOT / "bench" / "lake_pandas.py"), str(path), str(bench.root / "pandas")]
-        pandas.append(timed(peer, bench.environment))
-        print(
-            f"{rows:>10,} rows  prepare {ours[-1]['seconds']:7.2f} s   pandas {pandas[-1]['seconds']:7.2f} s",
-            flush=True,
-        )
-    found = {
+    found: dict[str, list[dict[str, Any]]] = {what: [] for what in whats}
+    for number in range(asked.rounds):
+        for what in whats:
+            name, memory = f"{what}-{rows}-{number}-{time.time_ns()}", ("--memory", asked.memory)
+            if what.startswith("pandas"):
+                one = pandas(bench, path, "pyarrow" if what == "pandas_arrow" else "numpy")
+            elif what == "spark":
+                one = bench.prepare(dropped, name, "--engine", "spark", python=asked.spark)
+            else:
+                one = bench.prepare(dropped, name, *memory, python=sys.executable)
+            agree(*(runs[0]["profile"] for runs in found.values() if runs), one["profile"])
+            found[what].append(one)
+            print(f"{rows:>10,} rows  {what:12} {one['seconds']:7.2f} s {one['peak_mb']:6,} MB", flush=True)
+    size = path.stat().st_size
+    if not asked.data:
+        path.unlink()
+    return {
         "rows": rows,
-        "megabytes": path.stat().st_size >> 20,
-        "prepare": _middle(ours),
-        "pandas": _middle(pandas),
+        "megabytes": round(size / 1e6),
+        **{what: _middle(runs) for what, runs in found.items()},
     }
-    found["faster"] = round(found["pandas"]["seconds"] / found["prepare"]["seconds"], 2)
-    if spark:
-        run = f"spark-{rows}-{time.time_ns()}"
-        found["spark"] = bench.prepare(dropped, run, "--engine", "spark", python=spark)
-    path.unlink()
-    return found
+
+
+def agree(first: dict[str, Any], *others: dict[str, Any]) -> None:
+    """Whether they found the same rows, and of each column the same missing values, extremes, mean and favourite."""
+    for other in others:
+        assert first["rows"] == other["rows"], (first["rows"], other["rows"])
+        for name, column in first["columns"].items():
+            for figure, value in column.items():
+                theirs = other["columns"][name][figure]
+                close = isinstance(value, float) and math.isclose(value, theirs, rel_tol=1e-9)
+                assert value == theirs or close, f"{name}: {figure} is {value} and {theirs}"
 
 
 def _middle(found: list[dict[str, Any]]) -> dict[str, Any]:
     chosen = sorted(found, key=lambda one: one["seconds"])[(len(found) - 1) // 2]
-    chosen.pop("stdout", None)
-    chosen["peak_mb"] = max(one["peak_mb"] for one in found)
-    chosen["all_seconds"] = [one["seconds"] for one in found]
-    return {**chosen, "seconds": statistics.median(chosen["all_seconds"])}
+    kept = {name: value for name, value in chosen.items() if name not in {"stdout", "profile"}}
+    kept["peak_mb"] = max(one["peak_mb"] for one in found)
+    kept["all_seconds"] = [one["seconds"] for one in found]
+    return {**kept, "seconds": statistics.median(kept["all_seconds"])}
+
+
+def keep(out: Path, measured: dict[str, Any], memory: str) -> None:
+    """Put what was measured beside what was measured of other sizes, or by other means."""
+    known = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
+    sizes = {one["rows"]: one for one in known.get("sizes", ())}
+    sizes[measured["rows"]] = {**sizes.get(measured["rows"], {}), **measured}
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
+    document = {"machine": machine, "memory": memory, "sizes": [sizes[rows] for rows in sorted(sizes)]}
+    out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -207,22 +263,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--what", nargs="+", choices=WHATS, default=WHATS[:3])
+    parser.add_argument(
+        "--data", type=Path, help="a folder in which the files are kept, to be measured again"
+    )
+    parser.add_argument("--memory", default="1GB", help="of Prepare, as its own argument")
     parser.add_argument("--spark", help="a Python with PySpark 3.5, Ibis and boto3")
     asked = parser.parse_args()
+    whats = [*asked.what, *(["spark"] if asked.spark and "spark" not in asked.what else [])]
     with tempfile.TemporaryDirectory(prefix="penstock-bench-") as directory:
         bench = Bench(Path(directory))
         try:
-            found = [measure(bench, rows, asked.rounds, asked.spark) for rows in asked.rows]
+            for rows in asked.rows:
+                keep(
+                    ROOT / "bench" / "results" / "lake.json", measure(bench, rows, whats, asked), asked.memory
+                )
         finally:
             control.down(bench.root)
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
-    out = ROOT / "bench" / "results" / "lake.json"
-    out.write_text(json.dumps({"machine": machine, "sizes": found}, indent=2) + "\n", encoding="utf-8")
-    for one in found:
-        print(
-            f"{one['rows']:>10,} rows: {one['prepare']['seconds']:.1f} s and {one['prepare']['peak_mb']:,} MB, pandas "
-            f"{one['pandas']['seconds']:.1f} s and {one['pandas']['peak_mb']:,} MB: {one['faster']} times as fast"
-        )
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ class Assembly:
         columns: known once the headers have been compared
         others: the rows of deletes and references, each with its `_side`, without the dataset's columns
         unmatched: what each reference had no partner for
+        as_read: the good rows lie in the order they were read in, as far as the engine keeps an order
     """
 
     def __init__(self, engine: Engine, spec: Spec, found: Sequence[Source]) -> None:
@@ -58,6 +59,7 @@ class Assembly:
         self.own = replace(spec, columns=_only(spec, self.columns.own))
         self.others: list[ir.Table] = []
         self.unmatched: list[dict[str, Any]] = []
+        self.as_read = False
 
     def rows(self) -> ir.Table:
         """The rows of the upserts, typed, judged, merged and dealt to a side, each with its `_side`.
@@ -69,7 +71,9 @@ class Assembly:
         if not (self.spec.key or self.spec.drop_duplicates or self.references):
             raw = self.engine.read(self._of("upserts"), self._read_columns())
             judged = contract.apply(split.fingerprint(raw, self.spec), self.spec)
-            return self._typed(self._sound(self.engine.keep(split.apply(judged, self.spec), "judged")))
+            kept = self.engine.keep(split.apply(judged, self.spec), "judged")
+            self.as_read = replayed.NUMBER not in kept.columns
+            return self._typed(self._sound(kept))
         gone = self._gone()
         joined = [self._reference(place, rule) for place, rule in enumerate(self.references)]
         self._complete()

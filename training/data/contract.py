@@ -25,7 +25,8 @@ from operator import or_
 import ibis
 import ibis.expr.types as ir
 
-from data import dates, marks, merge, ranges
+from data import dates, marks, merge, plain, ranges
+from data.plain import EMPTY
 from data.spec import Column, Spec
 from data.trim import trimmed
 
@@ -34,11 +35,21 @@ LONGEST_VALUE = 200  # characters of a value quoted in a fault; the whole of it 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _LARGEST = 1.7976931348623157e308
 BOOKKEEPING = frozenset(
-    {"_row", "_source", "_number", "_problem", "_text", "_digest", "_replayed_number", *merge.STAMPS}
+    {
+        "_row",
+        "_source",
+        "_number",
+        "_problem",
+        "_text",
+        plain.NAME,
+        "_digest",
+        "_replayed_number",
+        *merge.STAMPS,
+    }
 )
-EMPTY = ("N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "<NA>")
 _VERBATIM = frozenset({"text", "ignore"})
 COERCE = "coerce"
+_LONGEST_WORD = max(map(len, EMPTY))
 _FEW, _MANY = 4, 20  # words that are compared one by one; words from which a join is the cheaper way
 _Check = tuple[
     str, ir.StringValue, ir.StringValue, ir.BooleanValue
@@ -53,7 +64,7 @@ def apply(raw: ir.Table, spec: Spec) -> ir.Table:
         spec: the project
 
     Returns:
-        the bookkeeping columns but `_problem`, the columns (typed; those outside the spec as they were),
+        the bookkeeping columns but `_problem` and `_plain`, the columns (typed; those outside the spec as they were),
         `_marks` (data/marks.py), `_faults` (array of column, value, reason; empty for a good row), `_record` (a faulty
         row as it was, else null), and when cells are coerced `_coerced` (the columns whose cell was).
     """
@@ -71,7 +82,7 @@ def apply(raw: ir.Table, spec: Spec) -> ir.Table:
     judged = typed.mutate(_faults=_faults(typed, spec), **coerced).view()
     places = {column.name: place for place, column in enumerate(spec.columns)}
     return judged.select(
-        *(name for name in raw.columns if name in BOOKKEEPING and name != "_problem"),
+        *(name for name in raw.columns if name in BOOKKEEPING - {"_problem", plain.NAME}),
         *(_final(judged, name, places).name(name) for name in columns),
         "_marks",
         "_faults",
@@ -90,12 +101,11 @@ def _value(place: int) -> str:
 
 def _cleaned(raw: ir.Table, column: Column) -> ir.StringValue:
     """The cell without white space around it; null when it is empty."""
-    given = trimmed(raw[column.name]).nullif("")
-    if column.role in _VERBATIM:
-        return given
-    return ibis.cases(
-        (~among(given, [marker for marker in EMPTY if marker not in column.null_values]), given)
-    )
+    cell = trimmed(raw, column.name)
+    words = ["", *(word for word in EMPTY if word not in column.null_values)]
+    none = cell == "" if column.role in _VERBATIM else (cell.length() <= _LONGEST_WORD) & among(cell, words)
+    sound = raw[plain.NAME] == plain.PLAIN
+    return ibis.cases((sound, raw[column.name]), (none, ibis.null("string")), else_=cell)
 
 
 def among(text: ir.StringValue, words: Sequence[str]) -> ir.BooleanValue:

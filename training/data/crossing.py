@@ -48,11 +48,23 @@ def _keyed(rows: ir.Table, key: ir.StringValue) -> ir.Table:
 
 def crossed(keyed: ir.Table) -> ir.Table:
     """The keys on both sides: `held` and `known` (the first row of each side), `rows` (held-out ones)."""
-    held = keyed["_held"]
-    both = keyed.group_by([name for name in keyed.columns if name.startswith(KEY)]).aggregate(
-        held=keyed["_row"].min(where=held), known=keyed["_row"].min(where=~held), rows=held.sum()
+    names = [name for name in keyed.columns if name.startswith(KEY)]
+    some = _suspects(keyed, names)
+    held = some["_held"]
+    both = some.group_by(names).aggregate(
+        held=some["_row"].min(where=held), known=some["_row"].min(where=~held), rows=held.sum()
     )
     return both.filter(both["held"].notnull() & both["known"].notnull()).select("held", "known", "rows")
+
+
+def _suspects(keyed: ir.Table, names: Sequence[str]) -> ir.Table:
+    """The rows whose key may be on both sides, by a hash of it: a number a row fits memory where keys do not."""
+    # Zero and minus zero are equal and have two hashes on Spark: their sum with zero has one.
+    cells = {name: keyed[name] + 0.0 if keyed[name].type().is_floating() else keyed[name] for name in names}
+    hashed = keyed.mutate(_hash=ibis.struct(cells).hash()).view()
+    held = hashed.filter(hashed["_held"]).select("_hash").view()
+    both = hashed.filter(~hashed["_held"]).select("_hash").semi_join(held, "_hash").view()
+    return hashed.semi_join(both, "_hash").drop("_hash").view()
 
 
 def first(both: ir.Table, most: int) -> ir.Table:

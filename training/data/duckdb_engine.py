@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,9 +13,10 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from data import rows, store
+from data import results, rows, store
 from data.files import Source, check
 from data.spec import Spec
+from data.split import LABELLED
 from data.store import Drop
 
 THREADS = 16  # downloads at once
@@ -25,6 +26,7 @@ class DuckDbEngine:
     """Files are streamed to disk, parsed in blocks, and kept in a DuckDB file: memory does not grow with the data."""
 
     name = "duckdb"
+    keeps_order = True  # preserve_insertion_order
 
     def __init__(self, memory: str = "1GB") -> None:
         """Take a temporary directory. `memory` is DuckDB's own limit; Python and the parser add about 300 MB."""
@@ -37,9 +39,13 @@ class DuckDbEngine:
             preserve_insertion_order=True,
         )
         self._ibis.raw_sql("PRAGMA disable_checkpoint_on_shutdown")  # the file is thrown away
+        self._known: set[str] = set()
+        self._know("_side", [LABELLED, *results.ROWS])
 
     def look(self, drops: Sequence[Drop], spec: Spec) -> list[Source]:
         """Fetch with a small pool of threads: most of the time is waiting for S3."""
+        if drops:
+            self._know("_source", [drop.key for drop in drops])
         with ThreadPoolExecutor(min(THREADS, max(1, len(drops)))) as pool:
             return list(pool.map(lambda drop: check(self._s3, drop, self._folder, spec), drops))
 
@@ -50,8 +56,26 @@ class DuckDbEngine:
         return self._ibis.table("dropped")
 
     def keep(self, table: ir.Table, name: str) -> ir.Table:
-        """A temporary table: in memory while it fits, then spilt. Compressing it costs more than writing it."""
-        return self._ibis.create_table(name, table, temp=True)
+        """A temporary table: in memory while it fits, then spilt. Compressing it costs more than writing it.
+
+        A column of which all words are known is kept as their numbers: every later query filters by its side.
+        """
+        query = self._query(table, {column: f"words{column}" for column in self._known})
+        self._ibis.con.execute(f'CREATE TEMP TABLE "{name}" AS {query}')
+        return self._ibis.table(name, database=("temp", "main"))
+
+    def _know(self, column: str, words: Iterable[str]) -> None:
+        """All words there may be in a column."""
+        listed = ", ".join(_quoted(word) for word in dict.fromkeys(words))
+        self._ibis.con.execute(f"CREATE TYPE words{column} AS ENUM ({listed})")
+        self._known.add(column)
+
+    def _query(self, table: ir.Table, kinds: Mapping[str, str]) -> str:
+        """SQL of a table, some columns of which, if it has them, become of another type."""
+        sql = self._ibis.compile(table)
+        found = {column: kind for column, kind in kinds.items() if column in table.columns}
+        casts = ", ".join(f"CAST({column} AS {kind}) AS {column}" for column, kind in found.items())
+        return f"SELECT * REPLACE ({casts}) FROM ({sql})" if casts else sql  # noqa: S608  # of our own names
 
     def small(self, table: pa.Table) -> ir.Table:
         """As it is, in memory."""
@@ -67,7 +91,8 @@ class DuckDbEngine:
     def write(self, table: ir.Table, uri: str) -> None:
         """One file, written locally and then uploaded, so S3 never holds half of it."""
         path = os.path.join(self._folder, "part-0.parquet")
-        self._ibis.to_parquet(table, path, compression="zstd")
+        query = self._query(table, dict.fromkeys(self._known, "VARCHAR"))
+        self._ibis.con.execute(f"COPY ({query}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)")
         store.upload(self._s3, path, f"{uri}part-0.parquet")
         os.unlink(path)
 
@@ -75,6 +100,10 @@ class DuckDbEngine:
         """Remove the temporary directory."""
         self._ibis.disconnect()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _quoted(word: str) -> str:
+    return "'" + word.replace("'", "''") + "'"
 
 
 def _stream(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:

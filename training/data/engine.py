@@ -16,6 +16,7 @@ class Engine(Protocol):
     """The engine-specific half of Prepare; everything else is Ibis."""
 
     name: str
+    keeps_order: bool  # whether rows lie in a kept table, and are written, in the order they were read in
 
     def look(self, drops: Sequence[Drop], spec: Spec) -> list[Source]:
         """Fetch and check every object, in the order given."""

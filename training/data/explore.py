@@ -112,12 +112,11 @@ def _bucketed(rows: ir.Table, cut: Cut, label: str | None, classes: Sequence[str
     rows = rows.filter(rows[cut.name].notnull())  # so that the smaller of a value and its bound is no null
     chosen = rows.select(
         bucket=_bucket(rows[cut.name], cut), kind=of_class.cast("int64"),
-        target=target.cast("float64") if classes is None else ibis.literal(0.0),
+        target=target.cast("float64") if classes is None else ibis.null("float64"),
     )  # fmt: skip
-    counted = (
-        chosen.filter(chosen["bucket"].notnull())
-        .group_by("bucket", "kind")
-        .aggregate(rows=lambda table: table.count(), mean=lambda table: table["target"].mean())
+    counted = chosen.group_by("bucket", "kind").aggregate(
+        rows=chosen.count(),
+        mean=chosen["target"].mean() if classes is None else ibis.null("float64"),
     )
     place = ibis.literal(cut.place, type="int64")
     return counted.select(place=place, bucket="bucket", kind="kind", rows="rows", mean="mean")

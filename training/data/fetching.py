@@ -23,20 +23,22 @@ class Fetched:
 
 
 class _Verified:
-    """The bytes of an object, counted and hashed as they pass."""
+    """The bytes of an object, counted as they pass, and hashed where it is known what they must hash to."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[bytes], md5: str | None) -> None:
         self._chunks = chunks
+        self._md5 = md5
         self._digest = hashlib.md5(usedforsecurity=False)
         self._size = 0
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
-            self._digest.update(chunk)
+            if self._md5:
+                self._digest.update(chunk)
             self._size += len(chunk)
             yield chunk
 
-    def check(self, drop: store.Drop, md5: str | None) -> None:
+    def check(self, drop: store.Drop) -> None:
         """Whether they were what was announced.
 
         Raises:
@@ -46,9 +48,9 @@ class _Verified:
             raise NoRows("the file is empty; drop one with a header line and rows")
         if self._size != drop.size:
             raise RefusedObject(f"{self._size} bytes arrived where {drop.size} were announced; drop it again")
-        if md5 and self._digest.hexdigest() != md5:
+        if self._md5 and self._digest.hexdigest() != self._md5:
             raise RefusedObject(
-                f"its bytes have MD5 {self._digest.hexdigest()}, its etag says {md5}; drop it again"
+                f"its bytes have MD5 {self._digest.hexdigest()}, its etag says {self._md5}; drop it again"
             )
 
 
@@ -60,12 +62,12 @@ def fetch(s3: Any, drop: store.Drop, path: str, limits: Limits = DEFAULT) -> Fet
     """
     check_size(drop.size, limits)
     opened = store.open_drop(s3, drop)
-    bytes_ = _Verified(opened.chunks)
+    bytes_ = _Verified(opened.chunks, opened.md5)
     plain = packing.plain(bytes_, limits)
     is_parquet = plain.head.startswith(formats.PARQUET)
     text = None if is_parquet else Text(plain.head, plain.chunks)
     with open(path, "wb") as file:
         for chunk in text or plain.chunks:
             file.write(chunk)
-    bytes_.check(drop, opened.md5)
+    bytes_.check(drop)
     return Fetched(is_parquet, plain.packing, text.note if text else None)

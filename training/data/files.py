@@ -20,7 +20,7 @@ SAMPLED = 1000  # rows whose cells are looked at to tell a renamed column
 SAMPLE = 1 << 20  # bytes of a file its format and its dialect are guessed from
 LONGEST_NAME = 255  # characters; what a Glue table takes
 RESERVED = re.compile(
-    r"_(row|source|number|problem|text|digest|marks|faults|record|side|position|dealt|(given|value)_\d+|coerced|merge_\w+)",
+    r"_(row|source|number|problem|text|plain|digest|marks|faults|record|side|position|dealt|(given|value)_\d+|coerced|merge_\w+)",
     re.IGNORECASE,
 )
 

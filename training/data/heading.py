@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from data.contract import EMPTY
 from data.dates import pattern
 from data.dialect import Dialect, sniff
 from data.errors import RefusedObject
+from data.plain import EMPTY
 from data.spec import Column, SourceRule, Spec
 
 _SEPARATOR = re.compile(r'"?sep=([^\w\s"]|\t)"?[ \t]*(?:\r\n|\n|\r)', re.IGNORECASE)

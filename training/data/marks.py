@@ -15,6 +15,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
+from data import plain
 from data.spec import Spec
 
 MOST = 61
@@ -35,7 +36,9 @@ def of(given: ir.Table, spec: Spec, cleaned: Callable[[int], str]) -> ir.Integer
     ]
     header = ibis.cases((_header(given, spec), 1 << MOST), else_=0)
     marks = reduce(add, [*empty, header]).cast("int64")
-    return ibis.cases((given["_problem"].isnull(), marks), else_=0)
+    return ibis.cases(
+        (given[plain.NAME] == plain.PLAIN, header.cast("int64")), (given["_problem"].isnull(), marks), else_=0
+    )
 
 
 def _header(given: ir.Table, spec: Spec) -> ir.BooleanValue:

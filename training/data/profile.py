@@ -49,7 +49,7 @@ def tops(good: ir.Table, names: Sequence[str], measured: Mapping[str, Any], *, e
     Where every value is another one there is none: counting ten million names would take most of the time and memory.
     """
     asked = [
-        _top(good, name, place)
+        _top(good, name, place, cut=(measured[f"{place}_longest"] or 0) > LONGEST)
         for place, name in enumerate(names)
         if isinstance(good.schema()[name], dt.String) and not _unlike(measured, place, exact=exact)
     ]
@@ -63,8 +63,9 @@ def _unlike(measured: Mapping[str, Any], place: int, *, exact: bool) -> bool:
     return not few and measured[f"{place}_distinct"] >= (present if exact else _NEARLY * present)
 
 
-def _top(good: ir.Table, name: str, place: int) -> ir.Table:
-    present = good.filter(good[name].notnull()).select(value=good[name].substr(0, LONGEST))
+def _top(good: ir.Table, name: str, place: int, *, cut: bool) -> ir.Table:
+    value = good[name].substr(0, LONGEST) if cut else good[name]
+    present = good.filter(good[name].notnull()).select(value=value)
     counted = present.group_by("value").aggregate(rows=lambda table: table.count())
     first = counted.order_by(ibis.desc("rows"), "value").limit(TOP)
     return first.select(place=ibis.literal(place, type="int64"), value="value", rows="rows")

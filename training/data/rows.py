@@ -1,6 +1,7 @@
 """Rows of a checked file as Arrow batches of text: one way to read each format, whichever engine runs.
 
 Every batch has the bookkeeping columns of `INTERNAL` and then the dataset's columns, all text, as `schema` says.
+`_plain` is 1 where no cell of the row needs a closer look (data/plain.py).
 Rows are numbered from 1 in each file. A row that cannot be used comes with `_problem` and its own `_text`, its cells
 null; so does a header line that stands once more among the rows. A file that stops being readable yields one row
 numbered 0: whoever reads must then refuse the whole file.
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pac
 
-from data import delimited, jsonlines
+from data import delimited, jsonlines, plain
 from data.files import Source
 from data.limits import too_many_rows
 from data.piece import Mark, Piece
@@ -28,6 +29,7 @@ INTERNAL = {
     "_number": pa.int64(),
     "_problem": pa.string(),
     "_text": pa.string(),
+    plain.NAME: pa.int64(),
 }
 FILES = 32  # bits of `_row` that count the rows of one file; the bits above count the files
 
@@ -97,6 +99,7 @@ def _good(source: Source, piece: Piece, shape: pa.Schema) -> pa.RecordBatch:
         "_row": _integers(piece.numbers + (source.drop.ordinal << FILES)),
         "_source": _repeated(source.drop.key.encode(), count),
         "_number": _integers(piece.numbers),
+        plain.NAME: _integers(_plain(source, piece, shape)),
     }
     columns = []
     for field in shape:
@@ -107,6 +110,12 @@ def _good(source: Source, piece: Piece, shape: pa.Schema) -> pa.RecordBatch:
         else:
             columns.append(piece.columns[source.header.index(field.name)])
     return pa.RecordBatch.from_arrays(columns, schema=shape)
+
+
+def _plain(source: Source, piece: Piece, shape: pa.Schema) -> Any:
+    found = plain.of(piece.columns, len(piece.numbers))
+    whole = set(shape.names) <= {*INTERNAL, *source.header}
+    return found if whole else np.where(found == plain.PLAIN, plain.TRIMMED, found)  # absent cells are null
 
 
 def _integers(numbers: Any) -> pa.Array:

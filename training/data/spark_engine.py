@@ -42,6 +42,7 @@ class SparkEngine:
     """The session Glue gives, or a local one when there is none."""
 
     name = "spark"
+    keeps_order = False
 
     def __init__(self) -> None:
         """Start or find the session; executors import our modules from where the driver does."""

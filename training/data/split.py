@@ -18,6 +18,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
+from data import plain
 from data.spec import Spec, Split
 from data.trim import trimmed
 
@@ -31,7 +32,10 @@ def fingerprint(raw: ir.Table, spec: Spec) -> ir.Table:
     """Add `_digest`, of which the side is made: from the text as dropped, because engines spell numbers differently."""
     names = sorted(column.name for column in spec.columns if column.role not in {"label", "ignore"})
     seed = ibis.literal(str(spec.split.seed))
-    content = ibis.literal(_UNIT).join([seed, *(trimmed(raw[name]).fill_null("") for name in names)])
+
+    as_they_are = ibis.literal(_UNIT).join([seed, *(raw[name] for name in names)])
+    cleaned = ibis.literal(_UNIT).join([seed, *(trimmed(raw, name).fill_null("") for name in names)])
+    content = ibis.cases((raw[plain.NAME] == plain.PLAIN, as_they_are), else_=cleaned)
     if spec.split.group is not None:
         group = raw[spec.split.group].strip().nullif("")
         content = ibis.cases((group.notnull(), ibis.literal(_UNIT).join([seed, group])), else_=content)

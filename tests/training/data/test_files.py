@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from data import delimited, packing, rows
+from data import delimited, packing, plain, rows
 from data.dialect import NO_DIALECT, Dialect, sniff
 from data.errors import RefusedObject
 from data.files import Source
@@ -245,3 +245,36 @@ def test_a_stream_that_fails_is_no_damaged_packing() -> None:
 
 def test_a_dialect_knows_its_width() -> None:
     assert Dialect(",", True, ("a", "b"), 1, 0, 1.0).width == 2
+
+
+CELLS = [
+    "a",
+    "nan",
+    "NL",
+    "-nat",
+    "<NA>",
+    "nana",
+    "NULL",
+    "null x",
+    " a",
+    "a\t",
+    "\u00a0a",
+    "",
+    "N/A",
+    "-1.5",
+    "\x00",
+]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_plain_row_needs_no_closer_look(tmp_path: Path, cell: str) -> None:
+    found = parsed(tmp_path, f"a,b,z\nq,r,s\nq,{cell},s\nq,r,s\n").to_pylist()
+    empty, padded = cell in {"", *plain.EMPTY}, cell.strip(" \t\n\r\x0b\x0c") != cell
+    assert [row["_plain"] for row in (found[0], found[2])] == [plain.PLAIN] * 2
+    assert found[1]["_plain"] != plain.PLAIN or not (empty or padded)
+    assert found[1]["_plain"] in {plain.PLAIN, plain.TRIMMED} or cell[0] <= " " or cell[-1] <= " "
+    assert found[1]["_plain"] != plain.TRIMMED or not padded
+
+
+def test_a_row_of_a_file_that_lacks_a_column_is_not_plain(tmp_path: Path) -> None:
+    assert {row["_plain"] for row in parsed(tmp_path, "a,b\nq,r\nq,r\n").to_pylist()} == {plain.TRIMMED}

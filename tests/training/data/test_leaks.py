@@ -71,6 +71,17 @@ def test_an_id_among_what_is_learned_from_is_told(bench: Bench) -> None:
     assert (found.verdict, found.columns) == ("note", ("id",))
 
 
+def test_rows_on_both_sides_are_equal_in_every_value_nulls_and_zeros_among_them(bench: Bench) -> None:
+    given = rows(200)
+    copies = [{"x": None, "c": "u"}, {"x": "-0.0", "c": "u"}, {"x": "0", "c": "u"}, {"x": "7", "c": ""}]
+    given += [{"id": f"copy {place}", "y": "a", **copies[place % 4]} for place in range(120)]
+    found = find(bench, DOCUMENT, given)["equal_rows"]
+    sides = bench.rows(bench.judged(DOCUMENT, given))
+    held = [row for row in sides if row["id"].startswith("copy") and row["_side"] in {"validation", "test"}]
+    assert (found.verdict, found.rows) == ("note", len(held))
+    assert found.said.startswith(f"{len(held)} held-out rows have a row that is also in train")
+
+
 def test_a_group_on_both_sides_is_a_leak_and_one_that_is_split_by_is_not(bench: Bench) -> None:
     given = [{**row, "who": f"w{place % 20}"} for place, row in enumerate(rows(300))]
     document = {**DOCUMENT, "columns": {**COLUMNS, "who": "ignore"}, "leaks": {"group": "who"}}
