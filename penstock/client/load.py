@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import re
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ MODES: Mapping[str, Mapping[str, str]] = {
     "batching on": {"SERVING_ENABLE_BATCHING": "true"},
 }
 """What of a model's environment differs; docs/model-server.md says what it means."""
+MADE_UP = 20  # different bodies for a model that reads no text
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 1800.0, 1.0
 
 
@@ -55,6 +59,27 @@ class Load:
         if told is None:
             told = re.search(r"^users\s*=\s*(\d+)", self.profile.read_text(encoding="utf-8"), re.MULTILINE)
         return int(told[1]) if told else 1
+
+
+def bodies_for(schema: Mapping[str, Any], folder: Path) -> Path | None:
+    """A file of made-up bodies for a model of this request schema; None when it reads text: the workshop's texts do."""
+    features = schema.get("x-features", [])
+    if not features or any(feature["role"] == "text" for feature in features):
+        return None
+    draw = random.Random(42)  # noqa: S311 - the same bodies each time
+    lines = [json.dumps({one["name"]: _value(one, draw) for one in features}) for _ in range(MADE_UP)]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "bodies.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _value(feature: Mapping[str, Any], draw: random.Random) -> Any:
+    if feature["role"] == "category":
+        return draw.choice(feature.get("categories") or [None])
+    if feature["role"] == "date":
+        return (date(2026, 1, 1) + timedelta(days=draw.randrange(365))).isoformat()
+    return round(draw.uniform(0, 100), 2)
 
 
 def profile_of(root: Path, name: str) -> Path:

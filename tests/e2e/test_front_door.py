@@ -6,8 +6,12 @@ import csv
 import io
 import json
 import random
+import shutil
+import subprocess
+import sys
 import tarfile
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ import urllib3
 
 from tests.e2e.stage import Answer, Stage
 
+ROOT = Path(__file__).parents[2]
 PROJECT = "moods"
 GOOD = ("great", "love", "excellent", "wonderful", "happy", "best")
 BAD = ("bad", "hate", "awful", "terrible", "sad", "worst")
@@ -364,6 +369,33 @@ def test_every_size_meets_every_model_as_the_table_says(door: Stage, model: str)
             assert told["status"] == 413 or size in FITS
             assert told["status"] != 413 or "batch" in told["detail"]
     serve(door, released)
+
+
+@pytest.mark.slow
+def test_make_load_compares_two_modes_and_leaves_the_endpoint_as_it_was(door: Stage) -> None:
+    released = model_in(door)
+    shutil.copytree(ROOT / "loadtest", door.root / "loadtest")
+    command = [
+        sys.executable,
+        "-m",
+        "penstock.cli",
+        "load",
+        "smoke",
+        "--compare",
+        "batching",
+        "--project",
+        PROJECT,
+    ]
+    done = subprocess.run(
+        [*command, "--root", str(door.root), "--", "--run-time", "3s", "--max-p95-ms", "60000"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (report,) = (door.root / ".penstock" / "load").glob("*/compared.json")
+    runs = json.loads(report.read_text())["runs"]
+    assert [run["name"] for run in runs] == ["batching off", "batching on"]
+    assert all(run["requests"] > run["failures"] == 0 for run in runs)
+    assert in_service(door, released)
 
 
 @pytest.mark.slow
