@@ -51,7 +51,7 @@ class Plain:
         """Compare on the rows of a file too; then forget the original if it is not needed."""
         if self._form is not None and held_back.is_file():
             lines = held_back.read_text(encoding="utf-8").splitlines()
-            rows = [row for line in lines for row in input_fn(line, codec.JSON)]
+            rows = [row for line in lines for row in _from_json(line)]
             if not _proved(self._model, self._form, self._rows(rows)):
                 self._form, self.quick = None, False
         if self._form is not None:
@@ -81,9 +81,11 @@ class Plain:
         return rows
 
     def _numbers(self, data: Any, faults: list[dict[str, Any]]) -> Any:
-        if isinstance(data, np.ndarray):
-            data = data.tolist()
         names, width = self.names, len(self.names)
+        if isinstance(data, np.ndarray):
+            if data.dtype == np.float32 and data.shape[1:] == (width,) and np.isfinite(data).all():
+                return data
+            data = data.tolist()
         if len(data) > 1 and isinstance(data[0], list) and set(data[0]) & set(names):
             data = [dict(zip(data[0], row, strict=False)) for row in data[1:]]  # a CSV with a header
         rows = []
@@ -148,10 +150,11 @@ def adopt_fn(model: Any, model_dir: str) -> Plain:
 
 
 def input_fn(body: str | bytes, content_type: str) -> Any:
-    """Return rows: records, texts, or lists of values; raise RequestError 400 or 415."""
+    """Return rows: records, texts, lists of values, or an array of plain numbers; raise RequestError 400 or 415."""
     kind = codec.base_type(content_type)
     if kind == codec.JSON:
-        return _from_json(body)
+        rows = _from_json(body)
+        return np.array(rows, np.float32) if _plain_numbers(rows) else rows
     if kind == codec.CSV:
         text = body if isinstance(body, str) else body.decode()
         rows = [row for row in csv.reader(io.StringIO(text)) if row]
@@ -218,6 +221,15 @@ def _text(row: Any, number: int, faults: list[dict[str, Any]]) -> str:
         return row
     faults.append(_fault(number, "text", 'must be a string, or an object with the member "text"'))
     return ""
+
+
+def _plain_numbers(rows: Sequence[Any]) -> bool:
+    """Whether all are lists of the same length of finite numbers: an array says the same, and arrays can be joined."""
+    width = len(rows[0]) if type(rows[0]) is list else 0
+    return width > 0 and all(
+        type(row) is list and len(row) == width and set(map(type, row)) <= _KINDS and _small(row)
+        for row in rows
+    )
 
 
 def _small(values: Sequence[float]) -> bool:

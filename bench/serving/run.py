@@ -51,7 +51,8 @@ def main() -> None:
             prepare.prepare(models, wanted.tweets)
         document = _before(wanted)
         for model in wanted.model:
-            document["in_process"][model] = _in_process(models / model)
+            if not wanted.add or model not in document["in_process"]:
+                document["in_process"][model] = _in_process(models / model)
         first = 1 + max((cell["round"] for cell in document["cells"]), default=-1)
         for number in range(first, first + wanted.rounds):
             for model in wanted.model:

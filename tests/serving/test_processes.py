@@ -55,7 +55,9 @@ def test_no_module_and_bad_settings_end_the_process_with_what_to_do(serve):
     assert "SAGEMAKER_MODEL_SERVER_WORKERS is 'many'" in wrong.errors()
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc on Linux is asked to give memory back")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc on Linux is asked to give memory back"
+)
 def test_what_loading_took_is_given_back(serve):
     """200 MB in pieces too small to be mapped by themselves, with what stays in between: the heap cannot shrink."""
     server = serve("""
