@@ -80,6 +80,7 @@ def one(stage: deploy.Deployed, project: str, profile: str, more: tuple[str, ...
         **asdict(run),
         "profile": profile,
         "kept": code == 0,
+        "load": round(os.getloadavg()[0], 1),
         "cpu_ms_a_request": {role: round(1000 * each / run.requests, 2) for role, each in spent.items()},
         "cores_busy": round(sum(spent.values()) / seconds, 2),
         "functions": sum(role_of(one) == "function" for one in server.children(recursive=True)),

@@ -21,12 +21,13 @@ LOAD = """## The whole path
 
 Locust, API Gateway, Lambda, InvokeEndpoint and the model server, all on {cores} cores ({system}, Python {python},
 {day}): the embedded AWS and the load share them. `bench/front_door_load.py` measures; medians of {rounds}.
+The machine had other work: its load is in the second table.
 
 | run | users | requests | failed | requests/s | p50 ms | p95 ms | p99 ms | slowest ms | |
 |---|---|---|---|---|---|---|---|---|---|"""
 HOPS = """### Where a request's milliseconds go
 
-One request after the other, nothing else running: each line includes those below it, as it is asked for itself; the
+One request after the other, no other of ours: each line includes those below it, as it is asked for itself; the
 function and the endpoint are asked through boto3, as the function asks the endpoint.
 
 | asked | median ms |
@@ -34,8 +35,8 @@ function and the endpoint are asked through boto3, as the function asks the endp
 CPU = """Under load processor time decides, not waiting. Milliseconds of a core a request costs, and how many of the
 cores were busy:
 
-| run | {roles} | all | cores busy | function processes |
-|---|{lines}---|---|---|"""
+| run | {roles} | all | cores busy | function processes | load |
+|---|{lines}---|---|---|---|"""
 OWN = """## The function itself
 
 `bench/front_door.py`: a cold import in a fresh interpreter (best of the rounds; goal 300 ms by the clock), and our own
@@ -83,7 +84,7 @@ def load(document: dict[str, Any]) -> str:
         cells = [f"{each[role]:.2f}" for role in roles]
         lines.append(
             f"| {run['profile']} | {' | '.join(cells)} | {sum(each.values()):.2f} | {run['cores_busy']:.2f} "
-            f"| {run['functions']} |"
+            f"| {run['functions']} | {run['load']:.0f} |"
         )
     return "\n".join(lines)
 

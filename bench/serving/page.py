@@ -25,10 +25,12 @@ CLOSED = (1, 8, 32)
 HEAD = """# The model server beside others
 
 {cores} cores shared by server and wrk, {system}, Python {python}, {day}. {rounds} rounds, each server started anew in
-another order; medians, and ratios within a round. One row as JSON a request, two workers each, as each server's own
-documentation recommends. Penstock has validation, log lines, metrics and back-pressure on, and every held-back row is
-asked first: same labels, probabilities within 1e-6. Written by `python bench/serving/page.py` from
-`bench/results/serving.json`, not by hand; `bench/serving/run.py` measures.
+another order; medians, and ratios to Flask within a round. The machine was not idle: others' work made the load that
+stands with every cell of the file, up to {load:.0f}, so compare within a table and not with another machine's figures;
+stalls of 50 to 100 ms are other processes' turns, Flask has them as well. One row as JSON a request, two workers each,
+as each server's own documentation recommends. Penstock has validation, log lines, metrics and back-pressure on, and
+every held-back row is asked first: same labels, probabilities within 1e-6. Written by `python bench/serving/page.py`
+from `bench/results/serving.json`, not by hand; `bench/serving/run.py` measures.
 
 ![Requests a second at 8 connections, by server and model](images/serving.svg)
 """
@@ -38,7 +40,7 @@ Of one row: the original model in process, our form of it in process (both on on
 request costs our server whole. The constant answer is bare uvicorn without any model.
 """
 TABLE = (
-    "| server | requests/s at 1, 8, 32 connections | times Flask at 8 | p50 at 8, ms | p99 at 1, 8, 32, ms "
+    "| server | rounds | requests/s at 1, 8, 32 connections | times Flask at 8 | p50 at 8, ms | p99 at 1, 8, 32, ms "
     "| CPU a request at 8, µs | open loop p50, p99, ms | busier worker | MB of each process |"
 )
 _COLOURS = {"penstock": "#2f6db3", "flask": "#d08b3e", "constant": "#c9d2dc"}
@@ -52,6 +54,7 @@ def page(document: dict[str, Any]) -> str:
     models = [name for name in MODELS if any(line["model"] == name for line in lines)]
     parts = [
         HEAD.format(
+            load=max(cell["load"] for cell in document["cells"]),
             rounds=_range(sorted({line["rounds"] for line in lines})),
             system=machine["system"].partition("-")[0], day=machine["when"][:10], **_kept(machine),
         ),
@@ -100,13 +103,14 @@ def _met(true: bool) -> str:
 
 
 def _table(lines: Lines, model: str) -> list[str]:
-    found = [TABLE, "|---" * 9 + "|"]
+    found = [TABLE, "|---" * 10 + "|"]
     servers = [name for name in NAMES if _some(lines, model, name)]
     for name in sorted(servers, key=lambda name: -_one(lines, model, name, 8)["rps"]):
         at = [_one(lines, model, name, connections) for connections in CLOSED]
         opened = _one(lines, model, name, "open")
         cells = (
             NAMES[name],
+            str(at[1]["rounds"]),
             ", ".join(f"{one['rps']:,.0f}" for one in at),
             f"{at[1]['rps_to_flask']:.1f}" if at[1]["rps_to_flask"] else "-",
             _ms(at[1]["p50"]),
@@ -150,7 +154,7 @@ def chart(document: dict[str, Any]) -> str:
         )
         if not at:
             continue
-        parts.append(f'<text x="0" y="{top + 16}" font-weight="600">{escape(title)}</text>')
+        parts.append(f'<text x="6" y="{top + 16}" font-weight="600">{escape(title)}</text>')
         for place, line in enumerate(at):
             parts += _bar(line, top + 26 + place * 21, most)
         top += 26 + len(at) * 21 + 18
@@ -163,7 +167,7 @@ def chart(document: dict[str, Any]) -> str:
 
 
 def _bar(line: dict[str, Any], y: float, most: float) -> list[str]:
-    long = max(1.0, 470 * line["rps"] / most)
+    long = max(1.0, 425 * line["rps"] / most)
     colour = _COLOURS.get(line["server"], _OTHERS)
     times = line.get("rps_to_flask")
     said = f"{line['rps']:,.0f}" + (
