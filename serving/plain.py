@@ -52,7 +52,7 @@ class Plain:
         """Compare on the rows of a file too; then forget the original if it is not needed."""
         if self._form is not None and held_back.is_file():
             lines = held_back.read_text(encoding="utf-8").split("\n")  # texts may hold what else ends a line
-            rows = [row for line in lines if line.strip() for row in input_fn(line, codec.JSON)]
+            rows = [row for line in lines if line.strip() for row in _from_json(line)]
             if rows and not _proved(self._model, self._form, self._rows(rows)):
                 self._form, self.quick = None, False
         if self._form is not None:
@@ -82,11 +82,13 @@ class Plain:
         return rows
 
     def _numbers(self, data: Any, faults: list[dict[str, Any]]) -> Any:
-        if isinstance(data, np.ndarray):
-            data = data.tolist()
         names, width = self.names, len(self.names)
         # A form and XGBoost compute in float32; other models may need all digits of a float64.
         kind, largest = _SINGLE if self._form is not None or self._missing else _DOUBLE
+        if isinstance(data, np.ndarray):
+            if data.shape[1:] == (width,) and _are_small(data):
+                return data.astype(kind, copy=False)
+            data = data.tolist()
         if len(data) > 1 and isinstance(data[0], list) and self._is_header(data[0]):
             data = [dict(zip(data[0], row, strict=False)) for row in data[1:]]  # a CSV with a header
         rows = []
@@ -158,10 +160,11 @@ def adopt_fn(model: Any, model_dir: str) -> Plain:
 
 
 def input_fn(body: str | bytes, content_type: str) -> Any:
-    """Return rows: records, texts, or lists of values; raise RequestError 400 or 415."""
+    """Return rows: records, texts, lists of values, or an array of plain numbers; raise RequestError 400 or 415."""
     kind = codec.base_type(content_type)
     if kind == codec.JSON:
-        return _from_json(body)
+        rows = _from_json(body)
+        return np.array(rows, np.float64) if _plain_numbers(rows) else rows
     if kind == codec.CSV:
         text = body if isinstance(body, str) else body.decode()
         rows = [row for row in csv.reader(io.StringIO(text)) if row]
@@ -230,12 +233,29 @@ def _text(row: Any, number: int, faults: list[dict[str, Any]]) -> str:
     return ""
 
 
+def _plain_numbers(rows: Sequence[Any]) -> bool:
+    """Whether all are lists of the same length of finite numbers: an array says the same, and arrays can be joined."""
+    width = len(rows[0]) if type(rows[0]) is list else 0
+    return width > 0 and all(
+        type(row) is list and len(row) == width and set(map(type, row)) <= _KINDS and _small(row, _DOUBLE[1])
+        for row in rows
+    )
+
+
 def _small(values: Sequence[float], largest: float) -> bool:
     """Whether all are finite and none is too large: their length is at least the largest of them."""
     try:
         return math.hypot(*values) <= largest
     except OverflowError:  # a whole number beyond any float
         return False
+
+
+def _are_small(data: Any) -> bool:
+    """The same of an array, by the sum of its squares; False for whole numbers, and what only a float64 holds."""
+    if data.dtype.kind != "f":
+        return False
+    flat = data.ravel()
+    return bool(flat.dot(flat) <= _SINGLE[1] ** 2)
 
 
 def _is_word(name: str) -> bool:

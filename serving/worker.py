@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import ctypes
+import gc
 import signal
 import socket
 import sys
@@ -125,7 +127,9 @@ class Worker:
         settings = self._settings
         try:
             if not settings.multi_model:
-                self._app.handlers = handlers.load(settings, settings.model_dir, settings.code_dir)
+                loaded = handlers.load(settings, settings.model_dir, settings.code_dir)
+                _give_back()
+                self._app.handlers = loaded
         except BaseException as error:  # noqa: BLE001 - user code may raise anything, sys.exit too
             _say_why(error)  # first: once it has failed the process may end any moment
             self._failed = True
@@ -145,6 +149,14 @@ def _loop() -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
+
+
+def _give_back() -> None:
+    """What loading took goes back to the system, and collections of garbage pass the model over from now on."""
+    gc.collect()
+    gc.freeze()
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc: it has no such function
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _tell(parent: socket.socket) -> None:

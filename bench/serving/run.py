@@ -1,13 +1,15 @@
 """The model server beside six others: same models, same two cores, same request, same answers.
 
     apt-get install wrk
-    for part in web bento mls: python -m venv <peers>/<part>, pip install -r bench/serving/requirements-peers-<part>.txt
-    python bench/serving/run.py --peers <peers> [--tweets tweets.csv] [--rounds 3] [--seconds 3] [--only penstock flask]
+    for part in web bento mls: python -m venv <peers>/<part>, pip install -r bench/serving/requirements-<part>.txt
+    PYTHONPATH=. python bench/serving/run.py --peers <peers> --models <models> [--tweets tweets.csv] [--model text]
+    python bench/serving/page.py
 
 Every round starts each server anew, in another order, checks its answers (ours on all held-back rows, the others' on
 fifty), and asks it by wrk with 1, 8 and 32 connections (a closed loop) and at a fixed rate (an open loop). Ratios are
 taken within a round: what else the machine does meets both alike. `cpu_us` is the servers' own CPU time for a request,
-which other work on the machine touches least. Writes bench/results/serving.json, prints a table.
+which other work on the machine touches least. Each round is written to bench/results/serving.json as it ends; a run
+replaces what was there of its models, with --add it adds rounds to it. page.py makes the table and the chart of it.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +39,6 @@ CONNECTIONS = (1, 8, 32)
 TOLERANCE = 1e-6
 SAMPLE = 50  # answers of a peer that are compared
 RATES = {"text": 500, "xgboost": 500, "forest": 200}  # requests a second of the open loop: what all can do
-GOALS = {"text": 5, "xgboost": 8, "forest": 8}  # times Flask at 8 connections
 
 
 def main() -> None:
@@ -47,24 +49,48 @@ def main() -> None:
         models = wanted.models or scratch / "models"
         if not (models / "text").is_dir():
             prepare.prepare(models, wanted.tweets)
-        rounds = []
-        for number in range(wanted.rounds):
-            rounds += _round(number, wanted, models, scratch)
-    limits = {name: _in_process(models / name) for name in prepare.MODELS} if wanted.models else {}
-    document = {"machine": _machine(), "in_process": limits, "cells": rounds, "summary": summary(rounds)}
-    RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        document = _before(wanted)
+        for model in wanted.model:
+            if not wanted.add or model not in document["in_process"]:
+                document["in_process"][model] = _in_process(models / model)
+        first = 1 + max((cell["round"] for cell in document["cells"]), default=-1)
+        for number in range(first, first + wanted.rounds):
+            for model in wanted.model:
+                for cells in _round(number, model, wanted, models, scratch):
+                    document["cells"] += cells
+                    _write(document, wanted.out)
     print(json.dumps(document["summary"], indent=1))
 
 
-def _round(number: int, wanted: argparse.Namespace, models: Path, scratch: Path) -> list[dict[str, Any]]:
-    cells = []
-    for model in prepare.MODELS:
-        names = [name for name in wanted.only or servers.PEERS if name != "constant" or model == "text"]
-        random.Random(number).shuffle(names)
-        for name in names:
+def _before(wanted: argparse.Namespace) -> dict[str, Any]:
+    """What earlier runs found: of other models, and with --add of these too."""
+    document: dict[str, Any] = {"machine": _machine(), "in_process": {}, "cells": []}
+    if wanted.out.is_file():
+        found = json.loads(wanted.out.read_text(encoding="utf-8"))
+        document["in_process"] = found["in_process"]
+        document["cells"] = [
+            cell for cell in found["cells"] if wanted.add or cell["model"] not in wanted.model
+        ]
+    return document
+
+
+def _write(document: dict[str, Any], path: Path) -> None:
+    document["summary"] = summary(document["cells"])
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _round(
+    number: int, model: str, wanted: argparse.Namespace, models: Path, scratch: Path
+) -> Iterator[list[dict[str, Any]]]:
+    """The cells of each server; one that does not serve is told of and left out."""
+    names = [name for name in wanted.only or servers.PEERS if name != "constant" or model == "text"]
+    random.Random(number).shuffle(names)
+    for name in names:
+        try:
             with servers.running(name, models / model, wanted.peers, scratch) as server:
-                cells += _cells(server, model, models / model, wanted.seconds, number)
-    return cells
+                yield _cells(server, model, models / model, wanted.seconds, number)
+        except (OSError, servers.DoesNotServe) as error:
+            print(f"{name}, {model}, round {number}: left out: {error}", flush=True)
 
 
 def _cells(
@@ -75,8 +101,8 @@ def _cells(
     if server.name != "constant":
         about["checked"] = _check(server, bodies, np.load(folder / "expected.npy"))
     cells = []
+    _wrk(server.url, bodies[2], CONNECTIONS[-1], 1)  # warm
     for connections in CONNECTIONS:
-        _wrk(server.url, bodies[2], connections, 1)  # warm
         server.shares()
         found = _wrk(server.url, bodies[2], connections, seconds)
         used = server.shares()
@@ -193,6 +219,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=servers.PEERS)
+    parser.add_argument("--model", nargs="*", choices=prepare.MODELS, default=prepare.MODELS)
+    parser.add_argument("--add", action="store_true", help="add rounds to those that are there")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     return parser.parse_args()
 
 

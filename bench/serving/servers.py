@@ -20,6 +20,10 @@ PATIENCE = 180.0  # seconds until a server answers /ping
 PEERS = ("penstock", "flask", "fastapi", "uvicorn", "litserve", "bentoml", "mlserver", "constant")
 
 
+class DoesNotServe(Exception):
+    """A server did not come up."""
+
+
 @dataclass
 class Server:
     """A running server: its processes, and the seconds each had used when it was last looked at."""
@@ -61,10 +65,10 @@ def running(name: str, model: Path, peers: Path, scratch: Path) -> Iterator[Serv
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=HERE / "peers")
     server = Server(name, port, psutil.Process(process.pid))
     try:
-        _wait(server, process)
+        _wait(server, process, Path(log.name))
         yield server
     finally:
-        family = server._family()
+        family = server._family() if process.poll() is None else []
         process.terminate()
         _, left = psutil.wait_procs(family, timeout=20)
         for one in left:
@@ -115,7 +119,7 @@ def _mlserver(scratch: Path, port: int) -> Path:
     runtime = HERE / "peers/mlserver/runtime.py"
     (folder / "settings.json").write_text(
         f'{{"debug": false, "host": "127.0.0.1", "http_port": {port}, "grpc_port": {_free_port()}, '
-        f'"metrics_port": {_free_port()}, "parallel_workers": 2}}'
+        f'"metrics_port": {_free_port()}, "metrics_dir": "{folder}", "parallel_workers": 2}}'
     )
     (folder / "model-settings.json").write_text('{"name": "model", "implementation": "runtime.Runtime"}')
     (folder / "runtime.py").write_text(
@@ -124,9 +128,9 @@ def _mlserver(scratch: Path, port: int) -> Path:
     return folder
 
 
-def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
+def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
     path = (
-        "/v2/health/ready"
+        "/v2/models/model/ready"
         if server.name == "mlserver"
         else "/healthz"
         if server.name == "bentoml"
@@ -141,7 +145,7 @@ def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
             if said.status == 200:
                 return
         time.sleep(0.2)
-    raise SystemExit(f"{server.name} does not serve: see its log.")
+    raise DoesNotServe(f"it does not answer /ping; the end of its log: {log.read_text()[-500:]}")
 
 
 def _free_port() -> int:

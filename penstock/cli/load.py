@@ -12,7 +12,7 @@ from penstock.cli.session import Session, aimed, pass_session
 from penstock.cli.watch import only_project
 from penstock.client import stage as stages
 from penstock.client.api import of
-from penstock.client.load import MODES, Load, Modes, admit, profile_of
+from penstock.client.load import MODES, Load, Modes, admit, bodies_for, profile_of
 from penstock.errors import PenstockError
 
 
@@ -21,7 +21,7 @@ from penstock.errors import PenstockError
 @click.option("--project", help="The project whose model is asked  [default: the stage's only one]")
 @click.option(
     "--bodies", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Request bodies, one JSON document a line  [default: the workshop's texts]",
+    help="Request bodies, one JSON document a line  [default: the workshop's texts; made up for a model without text]",
 )  # fmt: skip
 @click.option("--compare", type=click.Choice(["batching"]), help="Run it twice: with batching off, and on.")
 @click.option("--yes", is_flag=True, help="Do not ask whether a live endpoint may change its mode.")
@@ -42,14 +42,15 @@ def load(
     root = stages.checkout(session.root)
     folder = root / ".penstock" / "load" / f"{time.strftime('%Y%m%d-%H%M%S')}-{profile}"
     path = profile_of(root, profile)
-    plan = Load(runs.deployed.api_url, f"{of(name)}/predict", path, folder, bodies and bodies.resolve(), more)
+    sent = bodies.resolve() if bodies else bodies_for(runs.api.get(f"{of(name)}/schema"), folder)
+    plan = Load(runs.deployed.api_url, f"{of(name)}/predict", path, folder, sent, more)
     if compare is None:
         code, _ = plan.run(profile)
         session.say(f"Reports: {folder}")
         sys.exit(code)
     if not runs.deployed.embedded and not yes:
         _confirm(session.stage)
-    endpoint = runs.api.get(f"{of(name)}/endpoint")["endpoint"]
+    endpoint = runs.api.get(f"{of(name)}/endpoint")["name"]
     codes, reports = [], []
     with Modes(boto3.client("sagemaker"), endpoint, session.say).each(MODES) as turns:
         for mode in turns:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ MODES: Mapping[str, Mapping[str, str]] = {
     "batching on": {"SERVING_ENABLE_BATCHING": "true"},
 }
 """What of a model's environment differs; docs/model-server.md says what it means."""
+MADE_UP = 20  # different bodies for a model that reads no text
 KEY_VARIABLE = "PENSTOCK_API_KEY"
 """What loadtest/users.py sends as X-Api-Key."""
 _PATIENCE_SECONDS = 1800.0
@@ -94,6 +98,27 @@ def admit(deployed: Deployed, environment: MutableMapping[str, str] = os.environ
     authorise = authoriser(deployed)
     if authorise is not None:
         environment.setdefault(KEY_VARIABLE, authorise("GET", deployed.api_url, None, {})["x-api-key"])
+
+
+def bodies_for(schema: Mapping[str, Any], folder: Path) -> Path | None:
+    """A file of made-up bodies for a model of this request schema; None when it reads text: the workshop's texts do."""
+    features = schema.get("x-features", [])
+    if not features or any(feature["role"] == "text" for feature in features):
+        return None
+    draw = random.Random(42)  # noqa: S311 - the same bodies each time
+    lines = [json.dumps({one["name"]: _value(one, draw) for one in features}) for _ in range(MADE_UP)]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "bodies.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _value(feature: Mapping[str, Any], draw: random.Random) -> Any:
+    if feature["role"] == "category":
+        return draw.choice(feature.get("categories") or [None])
+    if feature["role"] == "date":
+        return (date(2026, 1, 1) + timedelta(days=draw.randrange(365))).isoformat()
+    return round(draw.uniform(0, 100), 2)
 
 
 def profile_of(root: Path, name: str) -> Path:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+import subprocess
+import sys
 import tarfile
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from tests.e2e.moods import PROJECT, as_csv, captured, model_in, moods, problem,
 from tests.e2e.stage import Stage
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
 BAD_MODELS = {  # their code, and the status callers get
     "fails": ("raise ValueError('the model file is empty')", 502),
     "garbage": ("return b'<html>oops', 'text/html'", 502),
@@ -190,6 +195,32 @@ def test_every_size_meets_every_model_as_the_table_says(door: Stage, model: str)
             assert told["status"] not in (413, 504) or "batch" in told["detail"] + told["title"]
             assert (told["status"] in (429, 503)) == ("retry-after" in answer.headers)
     serve(door, released)
+
+
+def test_make_load_compares_two_modes_and_leaves_the_endpoint_as_it_was(door: Stage) -> None:
+    released = model_in(door)
+    shutil.copytree(ROOT / "loadtest", door.root / "loadtest")
+    command = [
+        sys.executable,
+        "-m",
+        "penstock.cli",
+        "load",
+        "smoke",
+        "--compare",
+        "batching",
+        "--project",
+        PROJECT,
+    ]
+    done = subprocess.run(
+        [*command, "--root", str(door.root), "--", "--run-time", "3s", "--max-p95-ms", "60000"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (report,) = (door.root / ".penstock" / "load").glob("*/compared.json")
+    runs = json.loads(report.read_text())["runs"]
+    assert [run["name"] for run in runs] == ["batching off", "batching on"]
+    assert all(run["requests"] > run["failures"] == 0 for run in runs)
+    assert in_service(door, released)
 
 
 def test_an_endpoint_that_is_away_is_a_503_and_can_be_woken(door: Stage) -> None:

@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, LinearSVC
 
-from serving import plain
+from serving import plain, together
 from serving.errors import RequestError
 from serving.fast import equality, forms
 
@@ -270,3 +270,24 @@ def test_values_that_cannot_be_used_are_named(row, said):
     assert refused.value.status == 400
     assert fault["instance"] == 1
     assert said in fault["problem"]
+
+
+def test_rows_of_several_requests_are_predicted_together_and_a_bad_one_by_itself():
+    """Rows of plain numbers are arrays, which can be joined; all else stays as it came, so that faults are named."""
+    model = plain.Plain(RandomForestClassifier(20, random_state=1).fit(ROWS, LABELS))
+    good = [plain.input_fn(json.dumps({"instances": [row]}), "application/json") for row in ROWS[:3].tolist()]
+    one = together.joined(good)
+    assert one is not None
+    assert one.split(model.answers(one.rows)) == [model.answers(rows) for rows in good]
+    for row in ([1, 2, 3, 4, 5, True], [1, 2, 3, 4, 5, 1e39], [1, 2, 3, 4, 5, None]):
+        bad = plain.input_fn(json.dumps([row]), "application/json")
+        assert together.joined([*good, bad]) is None
+        with pytest.raises(RequestError, match="1 value"):
+            model.answers(bad)
+    short = plain.input_fn("[[1, 2]]", "application/json")
+    assert together.joined([*good, short]) is None
+    with pytest.raises(RequestError, match="1 value"):
+        model.answers(short)
+    broken = np.full((1, 6), np.nan, np.float32)
+    with pytest.raises(RequestError, match="6 value"):
+        model.answers(broken)

@@ -3,12 +3,14 @@
 import contextlib
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +68,24 @@ def test_no_module_and_bad_settings_end_the_process_with_what_to_do(serve):
     assert "pack it into model.tar.gz as code/inference.py" in missing.errors()
     assert wrong.exit_code() == 1
     assert "SAGEMAKER_MODEL_SERVER_WORKERS is 'many'" in wrong.errors()
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc on Linux is asked to give memory back"
+)
+def test_what_loading_took_is_given_back(serve):
+    """200 MB in pieces too small to be mapped by themselves, with what stays in between: the heap cannot shrink."""
+    server = serve("""
+        def model_fn(d):
+            pieces = [(bytearray(60_000), bytearray(600)) for _ in range(3_300)]
+            return [kept for _, kept in pieces]
+
+        def predict_fn(data, model):
+            return len(model)
+    """).wait_until_healthy()
+    assert server.invoke(b"[1]", content_type="application/json").body == b"3300"
+    resident = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1])
+    assert resident * os.sysconf("SC_PAGE_SIZE") < 150e6
 
 
 def test_sigterm_finishes_what_is_in_flight(serve):
