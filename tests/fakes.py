@@ -234,6 +234,13 @@ class InMemoryLedger:
     def put_champion(self, champion: Champion) -> None:
         self.champions[champion.project] = champion
 
+    def keep_champion(self, champion: Champion) -> bool:
+        known = self.champions.get(champion.project)
+        if known is None or (known.run, known.released_at) != (champion.run, champion.released_at):
+            return False
+        self.champions[champion.project] = champion
+        return True
+
 
 class FakeDocuments:
     """Documents and a listing, in memory; what is written is kept as JSON text, as S3 would."""
