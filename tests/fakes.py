@@ -447,10 +447,13 @@ class FakeFiles:
 
     def __init__(self) -> None:
         self.contents: dict[str, bytes] = {}
+        self.by_erasure: set[str] = set()
 
     def head(self, key: str) -> Stored | None:
         body = self.contents.get(key)
-        return None if body is None else Stored(hashlib.md5(body).hexdigest(), len(body))
+        if body is None:
+            return None
+        return Stored(hashlib.md5(body).hexdigest(), len(body), by_erasure=key in self.by_erasure)
 
     def upload(self, key: str, content_type: str, size: int, seconds: int) -> str:
         return f"https://s3.test/{key}?type={content_type}&size={size}&seconds={seconds}"
@@ -478,8 +481,11 @@ class FakeTransforms:
     def __init__(self) -> None:
         self.requests: dict[str, Mapping[str, Any]] = {}
         self.statuses: dict[str, tuple[str, str | None]] = {}
+        self.trouble: PipelineError | None = None
 
     def start(self, request: Mapping[str, Any]) -> None:
+        if self.trouble:
+            raise self.trouble
         self.requests.setdefault(request["TransformJobName"], request)
         self.statuses.setdefault(request["TransformJobName"], ("InProgress", None))
 
