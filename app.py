@@ -192,8 +192,8 @@ def list_objects(project: str) -> dict[str, Any]:
 
 @app.door("/projects/{project}/runs")
 def list_runs(project: str) -> dict[str, Any]:
-    """A project's runs, newest first."""
-    return look.runs(inbound.named(project), wiring.ports())
+    """A project's runs, newest first, a page at a time."""
+    return look.runs(inbound.named(project), wiring.ports(), inbound.after(app.asked))
 
 
 @app.door("/projects/{project}/runs", methods=["POST"])
@@ -293,8 +293,8 @@ def accept_batch(project: str) -> Response:
 
 @app.door("/projects/{project}/batch")
 def list_batches(project: str) -> dict[str, Any]:
-    """A project's batches."""
-    return batches.known(inbound.named(project), wiring.ports())
+    """A project's batches, a page at a time."""
+    return batches.known(inbound.named(project), wiring.ports(), inbound.after(app.asked))
 
 
 @app.door("/batch/{batch}")

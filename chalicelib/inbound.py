@@ -12,7 +12,7 @@ from chalicelib.domain.asked import document
 from chalicelib.domain.negotiation import JSON, sent_as
 from chalicelib.domain.run import RunEnded
 from chalicelib.domain.upload import Upload
-from chalicelib.errors import BadRequest
+from chalicelib.errors import BadRequest, Fault, NotFound
 from chalicelib.observability import note
 from chalicelib.steps.batch import Accept
 from chalicelib.steps.claim import Claim
@@ -24,6 +24,8 @@ from chalicelib.steps.score import Score
 from chalicelib.steps.share import Share
 
 Event = Mapping[str, Any]
+_LONGEST_NAME, _LONGEST_AFTER = 200, 1000
+"""Bytes; a sort key of DynamoDB takes 1,024."""
 _FLAGS = {"true": True, "1": True, "": True, "false": False, "0": False}
 
 
@@ -76,17 +78,23 @@ def predict(request: Request, project: str | None) -> Predict:
 
 
 def erase(request: Request, project: str) -> Erase:
-    """A request to erase some keys: {"keys": [...], "dry_run": false}."""
+    """A request to erase some keys: {"keys": [...], "dry_run": false}. What was mistyped must not erase for good."""
     asked = body(request)
     if not isinstance(asked, Mapping):
         raise BadRequest("body", "it is no JSON object", 'Send {"keys": ["...", ...]}.')
-    return Erase(named(project), asked.get("keys"), bool(asked.get("dry_run", False)))
+    faults = [Fault(str(name), "is not known here") for name in sorted(asked.keys() - {"keys", "dry_run"})]
+    dry_run = asked.get("dry_run", False)
+    if not isinstance(dry_run, bool):
+        faults.append(Fault("dry_run", "must be true or false"))
+    if faults:
+        raise BadRequest("erasure", "not usable", "Correct what errors names.", status=422, faults=faults)
+    return Erase(named(project), asked.get("keys"), dry_run)
 
 
 def forget(project: str, record: str) -> Erase:
     """A request to erase one key, which is in the address: the log must not keep what is to be forgotten."""
     note(path=f"/projects/{project}/records/...")
-    return Erase(named(project), [named(record)])
+    return Erase(named(project), [unquote(record)])
 
 
 def score(event: Event) -> Score:
@@ -123,8 +131,11 @@ def flag(asked: Mapping[str, str], name: str) -> bool:
 
 
 def named(name: str) -> str:
-    """A path parameter; API Gateway leaves it URL-encoded."""
-    return unquote(name)
+    """A path parameter; API Gateway leaves it URL-encoded. Nothing has a name longer than a key of the ledger."""
+    given = unquote(name)
+    if len(given.encode("utf-8", "replace")) > _LONGEST_NAME:
+        raise NotFound(f"{given[:40]}…", "nothing has a name that long", "GET /projects lists the projects.")
+    return given
 
 
 def query(request: Request) -> dict[str, str]:
@@ -141,9 +152,17 @@ def uploads(request: Request, project: str) -> Uploads:
     limit = asked.get("limit", str(MOST))
     if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST:
         raise BadRequest("limit", f"{limit!r} is no number from 1 to {MOST}", "Leave it out, or correct it.")
-    after = asked.get("after", "")
-    counted = flag(asked, "counts") if "counts" in asked else not after
-    return Uploads(named(project), asked.get("key"), after, int(limit), counted)
+    begins = after(request)
+    counted = flag(asked, "counts") if "counts" in asked else not begins
+    return Uploads(named(project), asked.get("key"), begins, int(limit), counted)
+
+
+def after(request: Request) -> str:
+    """Where a page begins: ?after=, the `next` of the page before."""
+    begins = query(request).get("after", "")
+    if len(begins.encode("utf-8", "replace")) > _LONGEST_AFTER:
+        raise BadRequest("after", "nothing has a name that long", "Send the `next` of the page before.")
+    return begins
 
 
 def raw(request: Request) -> bytes:

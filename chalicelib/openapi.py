@@ -65,7 +65,7 @@ _UPLOAD: Schema = {
             "type": "string",
             "minLength": 1,
             "maxLength": 700,
-            "pattern": r"^[A-Za-z0-9][A-Za-z0-9 .-]*$",
+            "pattern": r"^[A-Za-z0-9][A-Za-z0-9 ._-]*(/[A-Za-z0-9][A-Za-z0-9 ._-]*)*$",
         },
         "size": {"type": "integer", "minimum": 1, "maximum": 5 * 1024**3},
         "content_type": {"type": ["string", "null"], "maxLength": 127, "pattern": "^[a-z]+/[a-z0-9.+-]+$"},
@@ -100,6 +100,7 @@ _FEEDBACK: Schema = {
 _ERASE: Schema = {
     "type": "object",
     "required": ["keys"],
+    "additionalProperties": False,
     "properties": {
         "keys": {"type": "array", "minItems": 1, "maxItems": 1000},
         "dry_run": {"type": "boolean"},
@@ -121,11 +122,11 @@ TOLD: Mapping[str, Told] = {
         query={
             "key": {"type": "string"},
             "limit": {"type": "integer", "minimum": 1, "maximum": 500},
-            "after": {"type": "string"},
+            "after": {"type": "string", "maxLength": 1000},
             "counts": {"type": "boolean"},
         }
     ),
-    "list_runs": Told(),
+    "list_runs": Told(query={"after": {"type": "string", "maxLength": 250}}),
     "start_run": Told(status=202),
     "show_run": Told(),
     "list_models": Told(),
@@ -141,7 +142,7 @@ TOLD: Mapping[str, Told] = {
     "predict_with_only": _PREDICT,
     "tell_truth": Told(_FEEDBACK, status=201),
     "accept_batch": Told({"anyOf": [_KEY, _MANY, _LONE]}, (CSV,), status=202),
-    "list_batches": Told(),
+    "list_batches": Told(query={"after": {"type": "string", "maxLength": 250}}),
     "show_batch": Told(),
 }
 _HEADERS: Mapping[str, Schema] = {

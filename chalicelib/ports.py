@@ -75,6 +75,12 @@ class Ledger(Protocol):
     def objects(self, project: str, key: str | None = None) -> list[ObjectRecord]:
         """Records of a project sorted by key, or of one key of it, oldest first."""
 
+    def with_verdict(self, project: str, verdict: str) -> list[ObjectRecord]:
+        """Records of a project that have a verdict, sorted by key."""
+
+    def parked(self, project: str) -> list[ObjectRecord]:
+        """Records of a project that wait, but have failed too often to be tried again unasked."""
+
     def some_objects(self, project: str, after: str, limit: int) -> list[ObjectRecord]:
         """The first records of a project, by id, whose id is above `after`."""
 

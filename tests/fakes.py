@@ -24,6 +24,7 @@ from chalicelib.domain.erasure import Erasure
 from chalicelib.domain.ledger import (
     COUNTED,
     IGNORED,
+    MAX_TRIES,
     PENDING,
     REFUSED,
     REWRITTEN,
@@ -44,7 +45,7 @@ from chalicelib.domain.prediction import Answer, Question
 from chalicelib.domain.ranking import Candidate
 from chalicelib.domain.run import RUNNING, Lease, RunEnded, RunRecord, new_run
 from chalicelib.domain.upload import Upload, object_id, order
-from chalicelib.errors import AwsTrouble, BadUpload, LeaseLost, PipelineError, rebuilt
+from chalicelib.errors import AwsTrouble, BadRequest, BadUpload, LeaseLost, PipelineError, rebuilt
 from chalicelib.settings import Settings
 from chalicelib.steps import claim, report, share
 from chalicelib.steps.erase import Eraser
@@ -162,6 +163,12 @@ class InMemoryLedger:
         if key is None:
             return found
         return sorted((one for one in found if one.key == key), key=lambda one: order(one.sequencer))
+
+    def with_verdict(self, project: str, verdict: str) -> list[ObjectRecord]:
+        return [record for record in self.objects(project) if record.verdict == verdict]
+
+    def parked(self, project: str) -> list[ObjectRecord]:
+        return [one for one in self.objects(project) if one.waits and one.tries >= MAX_TRIES]
 
     def any_waiting(self, project: str, *, retries: bool) -> bool:
         return any(one.fresh or (retries and not one.parked) for one in self.waiting(project))
@@ -540,11 +547,16 @@ class FakeSchedules:
 
     def __init__(self) -> None:
         self.entries: dict[tuple[str, str], str] = {}
+        self.unreadable: str | None = None
         self.trouble: PipelineError | None = None
 
     def set(self, project: str, kind: str, expression: str) -> None:
         if self.trouble:
             raise self.trouble
+        if expression == self.unreadable:
+            raise BadRequest(
+                f"{kind} schedule", f"{expression!r} is no schedule", "Use rate(1 day).", status=422
+            )
         self.entries[(project, kind)] = expression
 
     def remove(self, project: str, kind: str) -> None:
@@ -637,7 +649,8 @@ class Machine:
         document = self.documents[name]
         objects = self.ports.documents.read(document["claim"]["objects_uri"])
         assert objects is not None
-        words = builders.prepared(document["project"], document["run"], objects["objects"])
+        version = document["claim"]["version"]
+        words = builders.prepared(document["project"], document["run"], objects["objects"], version=version)
         self.ports.documents.write(document["claim"]["prepare_uri"], words)
 
     def report(self, name: str, **parts: Any) -> dict[str, Any]:

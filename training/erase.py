@@ -87,6 +87,7 @@ class Erase:
             "labels": (f"labels/{project}/", self._other),
             "capture": (self.args.capture_prefix, self._other),
             "runs": (f"runs/{project}-", self._other),
+            "scores": (f"scores/{project}/", self._other),
             "queries": ("athena/", self._other),
             "documents": (f"lake/{project}/", self._document_of_lake),
         }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,22 +18,29 @@ _TROUBLE = (
     "Internal",
     "Unavailable",
 )
+FAILED = (ClientError, BotoCoreError)
+"""Whatever a call of AWS raises: what AWS answered, or that no answer, or half of one, has come."""
 _DENIED = ("AccessDenied", "UnrecognizedClient", "InvalidClientTokenId", "ExpiredToken", "NotAuthorized")
 
 
-def code_of(error: ClientError) -> str:
-    """AWS's name for the error."""
-    return str(error.response.get("Error", {}).get("Code", "Unknown"))
+def code_of(error: ClientError | BotoCoreError) -> str:
+    """AWS's name for the error; "Unknown" when there was no answer to have one."""
+    return str(_answer(error).get("Error", {}).get("Code", "Unknown"))
 
 
-def message_of(error: ClientError) -> str:
-    """AWS's words; some services send none when they throttle."""
-    return str(error.response.get("Error", {}).get("Message") or "")
+def message_of(error: ClientError | BotoCoreError) -> str:
+    """AWS's words; some services send none when they throttle, and without an answer there are none."""
+    return str(_answer(error).get("Error", {}).get("Message") or "")
 
 
-def status_of(error: ClientError) -> int:
-    """The HTTP status of AWS's answer."""
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+def status_of(error: ClientError | BotoCoreError) -> int:
+    """The HTTP status of AWS's answer; 0 without one."""
+    return int(_answer(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _answer(error: ClientError | BotoCoreError) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = error.response if isinstance(error, ClientError) else {}
+    return found
 
 
 def translated(error: ClientError | BotoCoreError, where: str) -> PipelineError:
@@ -56,5 +64,5 @@ def calling(where: str) -> Iterator[None]:
     """Translate whatever AWS raises inside."""
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except FAILED as error:
         raise translated(error, where) from error

@@ -17,6 +17,7 @@ from chalicelib.adapters.table import Table, Write
 from chalicelib.domain.ledger import (
     COUNTED,
     IGNORED,
+    MAX_TRIES,
     PENDING,
     REFUSED,
     REWRITTEN,
@@ -207,9 +208,19 @@ class DynamoLedger:
         return [items.waiting_of(item) for item in self._table.query(f"WAITING#{project}")]
 
     def any_waiting(self, project: str, *, retries: bool) -> bool:
-        """Whether one waits that may start a run; looks no further than the first such."""
-        found = map(items.waiting_of, self._table.query(f"WAITING#{project}", page=_FEW))
-        return any(one.fresh or (retries and not one.parked) for one in found)
+        """Whether one waits that may start a run; looks no further than the first such.
+
+        It is most often among the first few. Should those all wait for a person, as after a burst that failed, the
+        others are not fetched to be looked at: DynamoDB passes over them.
+        """
+        pk, most = f"WAITING#{project}", MAX_TRIES if retries else 1
+        first = list(islice(self._table.query(pk, page=_FEW), _FEW))
+        if any(items.waiting_of(one).tries < most for one in first) or len(first) < _FEW:
+            return any(items.waiting_of(one).tries < most for one in first)
+        given = {":k": first[-1]["sk"]["S"], ":most": most}
+        above, may = "pk = :p AND sk > :k", "tries < :most"
+        rest = self._table.query(pk, given, KeyConditionExpression=above, FilterExpression=may)
+        return next(rest, None) is not None
 
     def objects(self, project: str, key: str | None = None) -> list[ObjectRecord]:
         """Records of a project, or of one key."""
@@ -219,6 +230,17 @@ class DynamoLedger:
         found = self._table.query(pk, {":k": key_in_ids(key)}, KeyConditionExpression=same)
         records = [record for record in map(items.object_of, found) if record.key == key]
         return sorted(records, key=lambda record: order(record.sequencer))
+
+    def with_verdict(self, project: str, verdict: str) -> list[ObjectRecord]:
+        """Records of one verdict; no others are fetched."""
+        found = self._table.query(f"OBJECTS#{project}", {":v": verdict}, FilterExpression="verdict = :v")
+        return [items.object_of(item) for item in found]
+
+    def parked(self, project: str) -> list[ObjectRecord]:
+        """Records that wait for a person; no others are fetched."""
+        given, often = {":most": MAX_TRIES}, "tries >= :most"
+        found = self._table.query(f"OBJECTS#{project}", given, FilterExpression=often)
+        return [record for record in map(items.object_of, found) if record.waits]
 
     def some_objects(self, project: str, after: str, limit: int) -> list[ObjectRecord]:
         """The first records above an id."""

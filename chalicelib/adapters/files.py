@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from botocore.exceptions import ClientError
-
-from chalicelib.adapters.aws import calling, code_of, translated
+from chalicelib.adapters.aws import FAILED, calling, code_of, translated
 from chalicelib.domain.bucket import Stored
 from chalicelib.errors import BadUpload
 
@@ -28,7 +26,7 @@ class S3Files:
         """What lies there, or None."""
         try:
             found = self._client.head_object(Bucket=self._bucket, Key=key)
-        except ClientError as error:
+        except FAILED as error:
             if code_of(error) in {"404", "NoSuchKey", "NotFound"}:
                 return None
             raise translated(error, key) from error

@@ -6,9 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from chalicelib.adapters.aws import calling, code_of, translated
+from chalicelib.adapters.aws import FAILED, calling, code_of, translated
 from chalicelib.domain.bucket import Listed
 from chalicelib.errors import AwsTrouble, JobFailed
 
@@ -26,7 +24,7 @@ class S3Documents:
         bucket, key = _parts(uri)
         try:
             body = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as error:
+        except FAILED as error:
             if code_of(error) in {"NoSuchKey", "404"}:
                 return None
             raise translated(error, uri) from error

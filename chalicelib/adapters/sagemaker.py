@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.aws import calling, code_of, message_of, translated
+from chalicelib.adapters.aws import FAILED, calling, code_of, message_of, translated
 from chalicelib.domain.endpoint import Actual, Served
 from chalicelib.domain.model_version import ModelVersion
 from chalicelib.errors import AwsTrouble
@@ -83,7 +83,7 @@ class SageMakerRegistry:
             page = self._client.list_model_packages(
                 ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", MaxResults=count
             )
-        except ClientError as error:
+        except FAILED as error:
             if _missing(error):
                 return []
             raise translated(error, f"model package group {group}") from error
@@ -100,7 +100,7 @@ class SageMakerEndpoints:
         """The endpoint as it is, or None."""
         try:
             found = self._client.describe_endpoint(EndpointName=name)
-        except ClientError as error:
+        except FAILED as error:
             if _missing(error):
                 return None
             raise translated(error, f"endpoint {name}") from error
@@ -157,7 +157,7 @@ class SageMakerEndpoints:
         """Move an endpoint to another configuration; SageMaker keeps the old one until the new one is healthy."""
         try:
             self._client.update_endpoint(EndpointName=name, EndpointConfigName=config)
-        except ClientError as error:
+        except FAILED as error:
             if "in-progress" in message_of(error).lower():  # 'Cannot update in-progress endpoint "arn:..."'
                 raise AwsTrouble(
                     f"endpoint {name}", "another update is going", "Wait for its end."
@@ -176,7 +176,7 @@ class SageMakerEndpoints:
         """Delete an endpoint, if it is there."""
         try:
             self._client.delete_endpoint(EndpointName=name)
-        except ClientError as error:
+        except FAILED as error:
             if not _missing(error):
                 raise translated(error, f"endpoint {name}") from error
 
@@ -204,7 +204,7 @@ def _capture(percent: int, uri: str) -> dict[str, Any]:
     }
 
 
-def _missing(error: ClientError) -> bool:
+def _missing(error: ClientError | BotoCoreError) -> bool:
     words = message_of(error).lower()
     absent = "could not find" in words or "does not exist" in words or "not found" in words
     return code_of(error) in {"ResourceNotFound", "ValidationException"} and (
@@ -216,7 +216,7 @@ def _once(create: Callable[[], Any], where: str) -> None:
     """Create, or be content that it exists."""
     try:
         create()
-    except ClientError as error:
+    except FAILED as error:
         words = message_of(error).lower()
         if code_of(error) != "ResourceInUse" and "already exist" not in words:
             raise translated(error, where) from error

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from chalicelib.adapters.aws import calling, code_of, message_of, translated
+from chalicelib.adapters.aws import FAILED, calling, code_of, message_of, translated
 from chalicelib.domain.ranking import Candidate
 
 _TOLD = "validation:"
@@ -23,7 +21,7 @@ class SageMakerJobs:
         """A training job as it ended; one that SageMaker does not know has failed, and the reason says so."""
         try:
             found = self._client.describe_training_job(TrainingJobName=job)
-        except ClientError as error:
+        except FAILED as error:
             if code_of(error) in {"ValidationException", "ResourceNotFound"}:
                 return Candidate(job, "?", status="Failed", reason=message_of(error))
             raise translated(error, f"training job {job}") from error

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.aws import code_of, message_of, translated
+from chalicelib.adapters.aws import FAILED, code_of, message_of, translated
 from chalicelib.errors import BadRequest, Fault
 
 _RETRIES, _OLDEST_SECONDS = 2, 3600
@@ -27,10 +27,10 @@ class EventBridgeSchedules:
         known = self._expression(name)
         if known == expression:
             return  # an update would count a rate from now again
-        call = self._client.create_schedule if known is None else self._client.update_schedule
+        request = self._request(name, project, kind, expression)
         try:
-            call(**self._request(name, project, kind, expression))
-        except ClientError as error:
+            self._put(request, new=known is None)
+        except FAILED as error:
             if code_of(error) != "ValidationException":
                 raise translated(error, f"schedule {name}") from error
             where = f"{kind} schedule of project {project}"
@@ -42,12 +42,20 @@ class EventBridgeSchedules:
                 faults=[Fault(f"{kind}.schedule", message_of(error))],
             ) from error
 
+    def _put(self, request: dict[str, Any], *, new: bool) -> None:
+        try:
+            (self._client.create_schedule if new else self._client.update_schedule)(**request)
+        except ClientError as error:
+            if not new or code_of(error) != "ConflictException":
+                raise
+            self._client.update_schedule(**request)  # somebody else has made it meanwhile
+
     def remove(self, project: str, kind: str) -> None:
         """Delete the schedule; one that is not there is no trouble."""
         name = self._name(project, kind)
         try:
             self._client.delete_schedule(Name=name)
-        except ClientError as error:
+        except FAILED as error:
             if code_of(error) != "ResourceNotFoundException":
                 raise translated(error, f"schedule {name}") from error
 
@@ -58,7 +66,7 @@ class EventBridgeSchedules:
     def _expression(self, name: str) -> str | None:
         try:
             return str(self._client.get_schedule(Name=name)["ScheduleExpression"])
-        except ClientError as error:
+        except FAILED as error:
             if code_of(error) == "ResourceNotFoundException":
                 return None
             raise translated(error, f"schedule {name}") from error

@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from chalicelib.adapters.aws import code_of, translated
+from chalicelib.adapters.aws import FAILED, code_of, translated
 
 
 class StepFunctionsWorkflow:
@@ -24,7 +22,7 @@ class StepFunctionsWorkflow:
         )  # the same text each time, or a running one would be refused
         try:
             self._client.start_execution(stateMachineArn=self._machine, name=name, input=body)
-        except ClientError as error:
+        except FAILED as error:
             if code_of(error) != "ExecutionAlreadyExists":
                 raise translated(error, f"execution {name}") from error
 
@@ -32,7 +30,7 @@ class StepFunctionsWorkflow:
         """The execution's status, or MISSING."""
         try:
             return str(self._client.describe_execution(executionArn=self.arn(name))["status"])
-        except ClientError as error:
+        except FAILED as error:
             if code_of(error) == "ExecutionDoesNotExist":
                 return "MISSING"
             raise translated(error, f"execution {name}") from error

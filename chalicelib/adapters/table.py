@@ -7,10 +7,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.aws import calling, code_of, translated
+from chalicelib.adapters.aws import FAILED, calling, code_of, translated
 from chalicelib.adapters.items import Item
+from chalicelib.errors import AwsTrouble
 
 Write = dict[str, Any]
+_TRIES, _LOST = 5, "ConditionalCheckFailed"
 
 
 class Table:
@@ -43,13 +45,13 @@ class Table:
         return {"Put": {**put, "ExpressionAttributeValues": values} if values else put}
 
     def query(
-        self, pk: str, values: Mapping[str, str] | None = None, *, page: int | None = None, **how: Any
+        self, pk: str, values: Mapping[str, str | int] | None = None, *, page: int | None = None, **how: Any
     ) -> Iterator[Item]:
         """The items of a partition, `page` at a time: AWS is asked for the next page only when it is needed.
 
         `how`: further members of the request; `values`: what its expressions name.
         """
-        given = {name: {"S": value} for name, value in {":p": pk, **(values or {})}.items()}
+        given = {name: _value(value) for name, value in {":p": pk, **(values or {})}.items()}
         asked = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": given, **how}
         with calling(self._where):
             pages = self._client.get_paginator("query").paginate(
@@ -59,16 +61,31 @@ class Table:
                 yield from one["Items"]
 
     def transact(self, writes: list[Write]) -> list[str] | None:
-        """Write all or nothing; None when written, else the reason DynamoDB gives for each write."""
+        """Write all or nothing; None when written, else the reason DynamoDB gives for each write.
+
+        One of the reasons is a condition that does not hold. A transaction that was only in another's way, or
+        throttled, says nothing of what is there: it is tried again, and is AwsTrouble after _TRIES times.
+        """
+        reasons: list[str] | None = []
+        for _ in range(_TRIES):
+            reasons = self._refused(writes)
+            if reasons is None or _LOST in reasons:
+                return reasons
+        told = ", ".join(sorted(set(reasons or []) - {"None"}))
+        raise AwsTrouble(self._where, f"writes are cancelled: {told}", "Try again in a moment.")
+
+    def _refused(self, writes: list[Write]) -> list[str] | None:
         try:
             self._client.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            if code_of(error) == "TransactionCanceledException":
-                return [
-                    str(reason.get("Code", "None"))
-                    for reason in error.response.get("CancellationReasons", [])
-                ]
+        except FAILED as error:
+            if isinstance(error, ClientError) and code_of(error) == "TransactionCanceledException":
+                reasons = error.response.get("CancellationReasons", [])
+                return [str(reason.get("Code", "None")) for reason in reasons]
             if code_of(error) == "TransactionInProgressException":
-                return []
+                return ["TransactionInProgress"]
             raise translated(error, self._where) from error
         return None
+
+
+def _value(value: str | int) -> dict[str, str]:
+    return {"S": value} if isinstance(value, str) else {"N": str(value)}

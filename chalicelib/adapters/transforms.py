@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from chalicelib.adapters.aws import calling, code_of, message_of, translated
+from chalicelib.adapters.aws import FAILED, calling, code_of, message_of, translated
 from chalicelib.domain.bucket import Listed
 
 
@@ -22,7 +20,7 @@ class SageMakerTransforms:
         """Create the job, or be content that it exists: its name says which file and model it is for."""
         try:
             self._client.create_transform_job(**request)
-        except ClientError as error:
+        except FAILED as error:
             if code_of(error) != "ResourceInUse" and "already exist" not in message_of(error).lower():
                 raise translated(error, f"transform job {request['TransformJobName']}") from error
 

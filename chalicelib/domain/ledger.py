@@ -270,9 +270,13 @@ def claimed(record: ObjectRecord, run: str, at: str) -> Move | None:
     return Move(record, record.becomes(CLAIMED, at=at, run=run)) if record.can_become(CLAIMED) else None
 
 
-def kept_after_all(record: ObjectRecord, run: str, at: str) -> Move | None:
-    """A run that was to leave a closed upload out has made no dataset: the next run is to do it."""
+def kept_after_all(record: ObjectRecord, run: str, at: str, *, blame: bool) -> Move | None:
+    """A run that was to leave a closed upload out has made no dataset: the next run is to do it.
+
+    `blame`: it is one try poorer, unless the run failed before its data was looked at.
+    """
     if record.run != run or record.leaving or record.verdict not in {SUPERSEDED, DELETED}:
         return None
-    after = record.becomes(record.verdict, at=at, reason=record.reason, leaving=True, tries=record.tries + 1)
+    tries = record.tries + int(blame)
+    after = record.becomes(record.verdict, at=at, reason=record.reason, leaving=True, tries=tries)
     return Move(record, after)

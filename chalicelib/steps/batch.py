@@ -17,6 +17,8 @@ from chalicelib.errors import NotFound
 from chalicelib.ports import Ports
 
 _LINK_SECONDS = 900
+_MOST = 1000
+"""Batches a page."""
 _COUNTED = 64 * limits.MB
 """Answers up to this size are counted line by line when the batch is looked at."""
 _INSIDE = {"model_name", "instance", "mark", "tries"}
@@ -121,15 +123,17 @@ def _links(batch: Batch, ports: Ports) -> Mapping[str, str]:
     return {name: ports.files.download(key, _LINK_SECONDS) for name, key in wanted.items()}
 
 
-def known(project: str, ports: Ports) -> dict[str, Any]:
-    """A project's batches, by name."""
+def known(project: str, ports: Ports, after: str = "") -> dict[str, Any]:
+    """A page of a project's batches, by name; `after`: those above this one."""
     if ports.ledger.project(project) is None:
         raise NotFound(
             f"project {project}", "there is no such project", f"Create it with PUT /projects/{project}."
         )
     keys = ports.documents.keys(f"scores/{project}/")
     found = sorted(key.split("/")[2] for key in keys if key.endswith("/batch.json"))
-    return {"project": project, "batches": [{"id": one, "status_url": f"/batch/{one}"} for one in found]}
+    page = [one for one in found if one > after][:_MOST]
+    told = [{"id": one, "status_url": f"/batch/{one}"} for one in page]
+    return {"project": project, "batches": told, "next": page[-1] if page and page[-1] != found[-1] else None}
 
 
 def _address(batch_id: str, ports: Ports) -> str:

@@ -14,6 +14,9 @@ from chalicelib.domain.project import faults, name_fault, schedules
 from chalicelib.errors import BadRequest, Fault
 from chalicelib.ports import Ports
 
+LARGEST = 200_000
+"""Bytes of a spec. The run document holds its hyperparameters and takes 256 KiB; an item of the ledger takes 400 KB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Define:
@@ -36,18 +39,29 @@ def run(command: Define, ports: Ports) -> dict[str, Any]:
     created = known is None
     at = ports.clock.now().isoformat()
     ports.ledger.put_project(command.spec, at)
-    early = [record for record in ports.ledger.objects(command.name) if record.verdict == IGNORED]
+    early = ports.ledger.with_verdict(command.name, IGNORED)
     taken = ports.ledger.move([Move(r, r.becomes(PENDING, at=at)) for r in early])
     started = ports.launcher.when_waiting(command.name)
     return {"project": command.name, "created": created, "taken_up": len(taken), "run": started}
 
 
 def _schedule(name: str, known: Mapping[str, Any], spec: Mapping[str, Any], ports: Ports) -> None:
-    """Before the spec is kept: one with a schedule that AWS refuses is refused, and no removal is forgotten."""
-    wanted = schedules(spec)
+    """Before the spec is kept: one with a schedule that AWS refuses is refused, and no removal is forgotten.
+
+    Of a refused spec nothing stays: the schedules are those of the spec before again.
+    """
+    wanted, before = schedules(spec), schedules(known)
+    try:
+        _set(name, wanted, before, ports)
+    except BadRequest:
+        _set(name, before, wanted, ports)
+        raise
+
+
+def _set(name: str, wanted: Mapping[str, str], before: Mapping[str, str], ports: Ports) -> None:
     for kind, expression in wanted.items():
         ports.schedules.set(name, kind, expression)
-    for kind in set(schedules(known)) - set(wanted):
+    for kind in before.keys() - wanted.keys():
         ports.schedules.remove(name, kind)
 
 
@@ -58,6 +72,13 @@ def spec_faults(spec: Any, name: str) -> list[Fault]:
         return [Fault("project", f"{name!r} is no project name: {wrong_name}")]
     if not isinstance(spec, Mapping):
         return [Fault("", "a project spec is a JSON object")]
+    size = len(json.dumps(spec, ensure_ascii=False).encode("utf-8", "replace"))
+    if size > LARGEST:
+        return [
+            Fault(
+                "", f"it takes {size:,} bytes as JSON; the limit is {LARGEST:,}: leave out what is a default"
+            )
+        ]
     return _shape_faults(spec) or [*faults(spec, name=name), *tuning.faults(spec), *auto.faults(spec)]
 
 

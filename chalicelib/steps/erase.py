@@ -23,6 +23,8 @@ from chalicelib.errors import BadRequest, NotFound
 from chalicelib.observability import note
 from chalicelib.ports import Ports
 
+_MOST = 200
+"""Erasures in a list: with the longest receipts below the 6 MB of an answer."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -112,11 +114,19 @@ def show(project: str, name: str, ports: Ports) -> dict[str, Any]:
 
 
 def listed(project: str, ports: Ports) -> dict[str, Any]:
-    """A project's erasures, newest first."""
+    """A project's newest erasures, newest first, without their digests: each by itself tells them."""
     _spec(project, ports)
     every = sorted(ports.erasures.all(project), key=lambda one: one.requested_at, reverse=True)
     holder = _holder(project, ports)
-    return {"project": project, "erasures": [one.as_of(holder).document() for one in every]}
+    told = [one.as_of(holder).document() for one in every[:_MOST]]
+    return {"project": project, "erasures": [_without_digests(one) for one in told]}
+
+
+def _without_digests(document: Mapping[str, Any]) -> dict[str, Any]:
+    receipt = document["receipt"] and {**document["receipt"]}
+    if receipt:
+        receipt.pop("digests", None)
+    return {**{name: value for name, value in document.items() if name != "digests"}, "receipt": receipt}
 
 
 def place_of(bucket: str, asked: Erasure) -> str:

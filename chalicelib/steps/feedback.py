@@ -74,6 +74,13 @@ def _untrue(truth: Any, schema: RequestSchema) -> str | None:
     if schema.classes is not None:
         known = isinstance(truth, str) and truth in schema.classes
         return None if known else f"must be one of {', '.join(schema.classes)}"
-    if isinstance(truth, (int, float)) and not isinstance(truth, bool) and math.isfinite(truth):
+    if isinstance(truth, (int, float)) and not isinstance(truth, bool) and _finite(truth):
         return None
     return "must be a number"
+
+
+def _finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond what a float holds
+        return False

@@ -74,11 +74,8 @@ class Launch:
         return lease.run
 
     def _unpark(self, project: str) -> None:
-        parked = {waiting.object_id for waiting in self.ledger.waiting(project) if waiting.parked}
-        if not parked:
+        if not any(waiting.parked for waiting in self.ledger.waiting(project)):
             return
         at = self.clock.now().isoformat()
-        records = [record for record in self.ledger.objects(project) if record.id in parked]
-        self.ledger.move(
-            [Move(r, r.becomes(r.verdict, at=at, reason=_BY_HAND, tries=0)) for r in records if r.waits]
-        )
+        records = self.ledger.parked(project)
+        self.ledger.move([Move(r, r.becomes(r.verdict, at=at, reason=_BY_HAND, tries=0)) for r in records])

@@ -18,6 +18,8 @@ from chalicelib.ports import Ports
 
 MOST = 500
 """Uploads a page, and runs on the leaderboard: with the longest keys and reasons below the 6 MB a Lambda may answer."""
+MOST_WHOLE = 100
+"""Runs a page, and versions of one key: each with all that is known of it."""
 
 
 def projects(ports: Ports) -> dict[str, Any]:
@@ -55,14 +57,15 @@ class Uploads:
 
 
 def objects(asked: Uploads, ports: Ports) -> dict[str, Any]:
-    """The verdicts of a page of uploads, or the story of one key. A project's early uploads are told too.
+    """The verdicts of a page of uploads, or the story of one key's newest. A project's early uploads are told too.
 
     Where they are counted, `verdicts` says how many have each, `total` is the sum, and `more` where to go on counting
     (the first COUNTED are counted at once; null when these are all).
     """
     if asked.key is not None:
         records = ports.ledger.objects(asked.project, asked.key)
-        return _page(asked, records, Counts(Counter(record.verdict for record in records)), ports)
+        every = Counts(Counter(record.verdict for record in records))
+        return _page(asked, records[-MOST_WHOLE:], every, ports)
     records = ports.ledger.some_objects(asked.project, asked.after, asked.limit)
     counts = ports.ledger.counts(asked.project, asked.after) if asked.counted else None
     return _page(asked, records, counts, ports)
@@ -83,10 +86,15 @@ def _page(asked: Uploads, records: list[ObjectRecord], counts: Counts | None, po
     return {**page, "next": records[-1].id if more else None}
 
 
-def runs(name: str, ports: Ports) -> dict[str, Any]:
-    """A project's runs, newest first."""
+def runs(name: str, ports: Ports, after: str = "") -> dict[str, Any]:
+    """A page of a project's runs, newest first; `after`: those older than this run."""
     _spec(name, ports)
-    return {"project": name, "runs": [_run(record) for record in ports.ledger.runs(name)]}
+    found = ports.ledger.runs(name)
+    if after:
+        places = [place for place, record in enumerate(found) if record.run == after]
+        found = found[places[0] + 1 :] if places else []
+    page = [_run(record) for record in found[:MOST_WHOLE]]
+    return {"project": name, "runs": page, "next": page[-1]["run"] if len(found) > MOST_WHOLE else None}
 
 
 def run(name: str, ports: Ports) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def run(command: RunEnded, ports: Ports) -> dict[str, Any]:
             "notice": "none",
             "next": following,
         }
-    moved = _settle(lease, prepared, ended, ports)
+    moved = _settle(command, lease, prepared, ended, ports)
     record = _record(command, lease, ended, (prepared, moved), ports)
     _enter(record, prepared, ports)
     told = _tell(record, ports)
@@ -60,20 +60,36 @@ def _lease(command: RunEnded, ports: Ports) -> Lease | None:
 
 def _never_claimed(command: RunEnded, ended: Outcome) -> bool:
     """What could not be claimed now could not be a second later either: the sweep tries again, at its pace."""
-    return ended.word == "failed" and (command.document.get("error") or {}).get("state") in {"Claim", "Sweep"}
+    return ended.word == "failed" and _failed_state(command) in {"Claim", "Erase", "Sweep"}
+
+
+def _failed_state(command: RunEnded) -> str | None:
+    state: str | None = (command.document.get("error") or {}).get("state")
+    return state
 
 
 def _prepared(command: RunEnded, ports: Ports) -> dict[str, Any] | None:
-    """Prepare's own word. It may be there although the state failed: that is how it refuses data."""
-    return ports.documents.read(f"s3://{ports.settings.bucket}/runs/{command.run}/prepare.json")
+    """Prepare's own word. It may be there although the state failed: that is how it refuses data.
+
+    What an earlier attempt has left, of another version of the dataset, is no word on this one.
+    """
+    found = ports.documents.read(f"s3://{ports.settings.bucket}/runs/{command.run}/prepare.json")
+    version = (command.document.get("claim") or {}).get("version")
+    return None if found and version is not None and found["version"] != version else found
 
 
-def _settle(lease: Lease, prepared: Mapping[str, Any] | None, ended: Outcome, ports: Ports) -> list[Move]:
+def _settle(
+    command: RunEnded, lease: Lease, prepared: Mapping[str, Any] | None, ended: Outcome, ports: Ports
+) -> list[Move]:
     records, at = ports.ledger.objects(lease.project), ports.clock.now().isoformat()
-    blame = ended.word in {"failed", "refused"}
+    bad = ended.word in {"failed", "refused"}
+    blame = (
+        bad and _failed_state(command) != "Erase"
+    )  # it was claimed with them; they have nothing to do with it
     moves = settlements(records, lease.run, prepared, at=at, reason=ended.reason, blame=blame)
-    if blame and (prepared or {}).get("outcome") != PREPARED:
-        moves += [move for record in records if (move := kept_after_all(record, lease.run, at))]
+    if bad and (prepared or {}).get("outcome") != PREPARED:
+        left = (kept_after_all(record, lease.run, at, blame=blame) for record in records)
+        moves += [move for move in left if move]
     try:
         return ports.ledger.move(moves, fence=lease)
     except LeaseLost:

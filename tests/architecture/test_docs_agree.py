@@ -118,3 +118,18 @@ def test_every_hyperparameter_is_told_with_its_default_and_range(learner: str, r
         assert row, name
         assert row[1].strip().lower() == default.lower(), name
         assert row[2].strip() == allowed or not allowed, name
+
+
+def test_the_machines_table_has_every_state_and_its_time() -> None:
+    """statemachine/README.md says what waits how long: a table that lags behind misleads whoever looks at night."""
+    folder = ROOT / "statemachine"
+    states = json.loads((folder / "pipeline.asl.json").read_text(encoding="utf-8"))["States"]
+    rows = [line.split("|")[1:5] for line in (folder / "README.md").read_text(encoding="utf-8").splitlines()
+            if line.startswith("|")]  # fmt: skip
+    told = {name.strip(): waits.strip() for names, _, _, waits in rows for name in names.split(",")}
+    assert states.keys() <= told.keys()
+    seconds = {"s": 1, "min": 60, "h": 3600}
+    for name, state in states.items():
+        if "TimeoutSeconds" in state:
+            number, unit = told[name].split()[:2]
+            assert int(number) * seconds[unit] == state["TimeoutSeconds"], name

@@ -453,3 +453,26 @@ def test_what_is_kept_of_a_champion_changes_only_while_it_is_the_champion(ledger
     ledger.put_champion(new)
     assert not ledger.keep_champion(replace(old, variants={}))
     assert ledger.champion("churn") == new
+
+
+def test_what_waits_for_a_person_is_told_from_the_rest(ledger: Ledger) -> None:
+    for number, tries in enumerate((0, 1, 3)):
+        ledger.record(replace(builders.a_record(key=f"drop/churn/{number}.csv"), tries=tries))
+    ledger.record(builders.a_record(key="drop/churn/ignored.csv", verdict=IGNORED))
+    assert [one.key for one in ledger.parked("churn")] == ["drop/churn/2.csv"]
+    assert [one.key for one in ledger.with_verdict("churn", IGNORED)] == ["drop/churn/ignored.csv"]
+    assert len(ledger.with_verdict("churn", PENDING)) == 3
+
+
+def test_a_burst_that_waits_for_a_person_is_passed_over_in_two_questions(
+    client: Callable[[str], Any],
+) -> None:
+    made, asked = client("dynamodb"), []
+    ledger = a_table(made, f"ledger-{uuid.uuid4().hex}")
+    for number in range(90):
+        ledger.record(replace(builders.a_record(key=f"drop/churn/{number:02d}.csv"), tries=3))
+    made.meta.events.register("before-call.dynamodb.Query", lambda **_: asked.append(1))
+    assert not ledger.any_waiting("churn", retries=True)
+    assert len(asked) == 2
+    ledger.record(builders.a_record(key="drop/churn/99.csv"))
+    assert ledger.any_waiting("churn", retries=False)

@@ -48,6 +48,20 @@ def test_a_misspelt_action_is_found() -> None:
     assert any("invokeendpiont" in finding.lower() for finding in linted(broken))
 
 
+def test_the_sweep_may_close_a_run_as_report_does() -> None:
+    """It has Report's own code close a run whose execution died three times."""
+
+    def rights(name: str) -> set[tuple[str, str]]:
+        statements = policy(ROOT / ".chalice" / f"policy-{name}.json")["Statement"]
+        named = [(one["Action"], [one["Resource"]] if isinstance(one["Resource"], str) else one["Resource"])
+                 for one in statements]  # fmt: skip
+        return {
+            (action, resource) for actions, resources in named for action in actions for resource in resources
+        }
+
+    assert rights("report") <= rights("sweep")
+
+
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
 def test_a_policy_speaks_of_things_of_ours(path: Path) -> None:
     """Every resource has our name in it, every action is named whole, and a role is lent to its own service only."""

@@ -104,6 +104,13 @@ def test_jobs_cannot_write_where_users_drop(template: dict[str, Any]) -> None:
             assert "drop/" not in json.dumps(statement["Resource"])
 
 
+def test_erase_may_look_wherever_rows_are_kept(template: dict[str, Any]) -> None:
+    """Every folder of the bucket that the pipeline writes rows to; feedback/ holds none (docs/steps/erase.md)."""
+    policy = json.dumps(template["Resources"]["EraseRole"]["Properties"]["Policies"])
+    for folder in ("drop", "lake", "labels", "capture", "runs", "scores", "athena"):
+        assert f"${{Bucket.Arn}}/{folder}/*" in policy, folder
+
+
 def test_only_erase_deletes_for_good(template: dict[str, Any]) -> None:
     """A version that is deleted for good is beyond help: one role may, and no other."""
     roles = {n: r for n, r in template["Resources"].items() if r["Type"] == "AWS::IAM::Role"}

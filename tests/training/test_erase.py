@@ -165,9 +165,16 @@ def test_the_key_is_in_no_version_of_any_object(job: Job) -> None:
     }
     it.put("runs/erase-all-0001-ab/evaluate/scorecard.json", json.dumps(told).encode())
     it.put("athena/erase-all/1.csv", f'"who"\n"{KEY}"\n'.encode())
+    batch = "scores/erase-all/erase-all-0123456789ab"
+    scored = [json.dumps({"_row": row, "who": who, "size": row}) for row, who in ((1, KEY), (2, "other-1"))]
+    kept = {"id": "erase-all-0123456789ab", "key": f"drop/erase-all/score/{ROWS}.csv", "rows": {"read": 2}}
+    it.put(f"{batch}/batch.json", json.dumps(kept).encode())
+    it.put(f"{batch}/request/r.csv", f"who,size\n{KEY},1\n".encode())
+    for name in ("input/rows.jsonl", "errors.jsonl", "output/rows.jsonl.out"):
+        it.put(f"{batch}/{name}", "\n".join(scored).encode())
 
     before = it.holding(KEY, TEXT)
-    assert len(before) > 12
+    assert len(before) > 16
     dry = it.erase(KEY, dry_run=True)
     assert it.holding(KEY, TEXT) == before
     it.s3.delete_object(Bucket=it.bucket, Key=f"{it.work}result.json")
@@ -186,6 +193,9 @@ def test_the_key_is_in_no_version_of_any_object(job: Job) -> None:
     assert it.body("drop/erase-all/gone/today.csv") == b"who\nother-7\n"
     assert it.body("drop/erase-all/bad.csv") == table(*lines(300), "one,two")
     assert it.body("capture/erase-all/live/1.jsonl").decode() == f"{requests[1]}\n{requests[3]}"
+    for name in ("input/rows.jsonl", "errors.jsonl", "output/rows.jsonl.out"):
+        assert it.body(f"{batch}/{name}").decode() == scored[1]
+    assert json.loads(it.body(f"{batch}/batch.json")) == kept
     card = json.loads(it.body("runs/erase-all-0001-ab/evaluate/scorecard.json"))
     assert card == {
         "worst": [{"who": "[erased]", "size": None}, told["worst"][1]],

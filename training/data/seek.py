@@ -25,8 +25,10 @@ ROWS, LINES, WORDS, WHOLE, UNSEARCHED = "rows", "lines", "words", "whole", "unse
 _WINDOW = 16 << 20  # bytes of a document looked at at once
 _OVERLAP = 1 << 16  # of two windows
 _LARGEST = 64 << 20  # bytes of a document that is taken for one JSON value
-_LINES = (".jsonl", ".ndjson", ".manifest")
-HOLD_NO_ROWS = re.compile(r"(^|/)(dataset|objects|project)\.json$")
+_LINES = (".jsonl", ".ndjson", ".manifest", ".jsonl.out")
+HOLD_NO_ROWS = re.compile(
+    r"(^|/)(dataset|objects|project)\.json$|^scores/[^/]+/([^/]+/batch|taken/[^/]+)\.json$"
+)
 """Documents of names and counts only: a word in them is no record."""
 _PICTURES = (".png", ".jpg", ".gif", ".metadata")
 

@@ -328,9 +328,31 @@ def test_an_erased_key_is_in_no_line_of_the_log(
     assert len(ask(client, "GET", "/projects/churn/erasures").json_body["erasures"]) == 1
     assert ask(client, "POST", "/projects/churn/erasures", []).status_code == 400
     assert ask(client, "POST", "/projects/churn/erasures", {"keys": [""]}).status_code == 422
+    for mistyped in ({"dryRun": True}, {"dry_run": "yes"}, {"dry_run": 1}, {"dry_run": None}):
+        refused = ask(client, "POST", "/projects/churn/erasures", {"keys": ["4712"], **mistyped})
+        assert (refused.status_code, [one["where"] for one in refused.json_body["errors"]]) == (
+            422,
+            list(mistyped),
+        )
+    assert len(ports.erasures.all("churn")) == 1
     logged = capsys.readouterr().out
     assert "/projects/churn/records/..." in logged
     assert "4711" not in logged
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"/projects/{'x' * 1100}", 404),
+        (f"/runs/{'%C3%BC' * 101}", 404),
+        (f"/batch/{'x' * 1100}", 404),
+        (f"/projects/churn/erasures/{'x' * 1100}", 404),
+        (f"/projects/churn/objects?after={'x' * 1001}", 400),
+    ],
+)
+def test_a_name_longer_than_any_key_is_nobodys(client: Client, path: str, status: int) -> None:
+    answer = ask(client, "GET", path)
+    assert (answer.status_code, len(answer.body) < 1000 + len(path)) == (status, True)
 
 
 # ── Who may come in, what is said of the doors, and what is never said ───────────────────────────────────────────────

@@ -301,3 +301,12 @@ def test_what_an_erasure_put_is_not_scored_again(churn: FakePorts) -> None:
     for _ in range(2):
         assert drop(churn, b"age\n4\n")["status"] == "known"
     assert len(churn.transforms.requests) == 1
+
+
+def test_a_number_that_is_no_number_of_ours_is_no_truth(churn: FakePorts) -> None:
+    uri = f"s3://{builders.BUCKET}/runs/{RUN}/evaluate/request.schema.json"
+    churn.documents.write(uri, {"x-features": FEATURES})
+    for truth in (10**400, float("inf"), float("nan"), True):
+        with pytest.raises(BadRequest) as caught:
+            feedback.run(feedback.Feedback("churn", {"inference_id": "i", "truth": truth}), churn)
+        assert [one["where"] for one in caught.value.faults] == ["truth"]

@@ -192,6 +192,28 @@ def test_a_job_that_dies_is_started_again_three_times_then_by_a_person(churn: Fa
     assert len(churn.workflow.running()) == 1
 
 
+def test_a_job_that_dies_parks_no_upload_that_has_nothing_to_do_with_it(churn: FakePorts) -> None:
+    ask(churn, "a")
+    ingest.run(ingest.Ingest(builders.an_upload(key="drop/churn/new.csv", version_id="n1")), churn)
+    ingest.run(ingest.Ingest(builders.an_upload(kind="deleted", key=B)), churn)
+    machine = Machine(churn)
+    for _ in range(3):
+        [name] = churn.workflow.running()
+        machine.claim(name)
+        assert machine.report(name, **DIED)["next"] is None
+        churn.launcher.when_waiting("churn", retries=True)
+    [name] = churn.workflow.running()  # the erasure waits for a person, the upload does not
+    assert [one.fresh for one in churn.ledger.waiting("churn") if "erasure#" not in one.object_id] == [
+        True
+    ] * 2
+    assert "erase" not in machine.claim(name)["claim"]
+    machine.prepare(name)
+    machine.report(name, **RELEASED)
+    records = {one.key: (one.verdict, one.tries, one.leaving) for one in churn.ledger.objects("churn")}
+    assert records["drop/churn/new.csv"] == (PREPARED, 0, False)
+    assert records[B] == ("deleted", 0, False)
+
+
 def test_models_that_have_seen_it_are_named(churn: FakePorts) -> None:
     summary = {"dataset_version": 71, "model_package_arn": "arn:one"}
     churn.ledger.put_run(RunRecord("churn", "churn-0001-x", 1, "SUCCEEDED", builders.AT, summary=summary))

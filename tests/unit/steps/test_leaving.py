@@ -139,3 +139,20 @@ def test_deleting_everything_ends_as_nothing_to_do_and_not_in_a_circle(
     finish(machine)
     assert [one.verdict for one in ports.ledger.objects("churn") if one.verdict == PREPARED] == [PREPARED]
     assert dataset(ports) == {"drop/churn/d.csv"}
+
+
+def test_what_an_earlier_attempt_prepared_is_no_word_on_this_one(ports: FakePorts, machine: Machine) -> None:
+    """A deletion between the attempts: the second was to leave the upload out, and died before it had a dataset."""
+    prepared(ports, machine)
+    tell(ports, ports.documents.bucket.put("drop/churn/d.csv"))
+    (name,) = ports.workflow.running()
+    machine.claim(name)
+    machine.prepare(name)
+    ports.workflow.executions[name] = "ABORTED"
+    tell(ports, ports.documents.bucket.delete(A))
+    lease = ports.ledger.lease("churn")
+    assert lease is not None
+    ports.launcher.again(lease)
+    assert finish(machine, **DIED) == 0
+    assert record(ports, A).leaving
+    assert record(ports, "drop/churn/d.csv").tries == 1

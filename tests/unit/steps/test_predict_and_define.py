@@ -131,3 +131,14 @@ def test_every_fault_of_a_spec_is_told_at_once(ports: FakePorts) -> None:
 def test_a_bad_name_is_no_project(ports: FakePorts, name: str) -> None:
     with pytest.raises(BadRequest):
         define.run(define.Define(name, builders.a_spec(project=name)), ports)
+
+
+def test_what_no_job_or_item_has_room_for_is_no_spec(ports: FakePorts) -> None:
+    columns = {"age": "number", "churned": "label"}
+    learner = {"name": "text_linear", "hyperparameters": {"words": "x" * 2501}}
+    for spec in (
+        builders.a_spec(learner=learner),
+        builders.a_spec(columns={**columns, **{f"{'c' * 60}{number}": "number" for number in range(3000)}}),
+    ):
+        with pytest.raises(BadRequest, match="1 thing to correct"):
+            define.run(define.Define("churn", spec), ports)

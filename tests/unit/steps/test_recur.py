@@ -38,6 +38,14 @@ def test_a_spec_whose_schedule_cannot_be_made_is_not_kept(ports: FakePorts) -> N
     assert "retrain" not in (ports.ledger.project("churn") or {})
 
 
+def test_of_a_refused_spec_no_schedule_stays(ports: FakePorts) -> None:
+    put(ports, schedule={"prepare": "rate(5 hours)"})
+    ports.schedules.unreadable = "rate(9 days)"
+    with pytest.raises(BadRequest):
+        put(ports, schedule={"prepare": "rate(1 hour)"}, retrain={"schedule": "rate(9 days)"})
+    assert ports.schedules.entries == {("churn", "prepare"): "rate(5 hours)"}
+
+
 @pytest.mark.parametrize("words", ["daily", "rate(0 days)", "rate(1 week)", "cron(0 2 * *)", "rate(1 day) "])
 def test_what_is_no_schedule_is_refused_where_it_stands(ports: FakePorts, words: str) -> None:
     with pytest.raises(BadRequest) as caught:
