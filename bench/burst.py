@@ -37,7 +37,7 @@ from penstock.client.stage import aim  # noqa: E402
 PATIENCE_SECONDS = 7200
 SAMPLE = 200
 """Files whose requests are counted."""
-FUNCTIONS = ("ingest", "claim", "report")
+METRICS = ("Invocations", "Errors", "Throttles")
 
 
 def spec(project: str) -> dict[str, Any]:
@@ -93,9 +93,32 @@ def settled(api: Api, project: str, files: int) -> bool:
     return sum(counts.values()) == files and not waits
 
 
-def failures(since: float) -> int:
-    """Lines of the functions' logs that tell of an error."""
-    return sum(len(lines(name, since, "?ERROR ?Traceback ?timed")) for name in FUNCTIONS)
+def counted(function: str, metric: str, since: float) -> int:
+    """The sum of a function's metric (AWS/Lambda) from the minute of `since` on: each attempt counts."""
+    minute = since - since % 60
+    found = boto3.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName=metric,
+        Dimensions=[{"Name": "FunctionName", "Value": function}],
+        StartTime=minute,
+        EndTime=minute + PATIENCE_SECONDS + 600,
+        Period=60,
+        Statistics=["Sum"],
+    )
+    return int(sum(point["Sum"] for point in found["Datapoints"]))
+
+
+def invocations(since: float) -> dict[str, dict[str, int]]:
+    """How often each function was invoked, failed, or was refused."""
+    told = {name: {metric: counted(name, metric, since) for metric in METRICS} for name in functions()}
+    return {name: metrics for name, metrics in told.items() if any(metrics.values())}
+
+
+def functions() -> list[str]:
+    """The stage's functions."""
+    pages = boto3.client("lambda").get_paginator("list_functions").paginate()
+    every = [str(one["FunctionName"]) for page in pages for one in page["Functions"]]
+    return sorted(name for name in every if name.startswith("penstock-local"))
 
 
 def lines(function: str, since: float, pattern: str) -> list[str]:
@@ -182,7 +205,7 @@ def measure(files: int, rows: int, threads: int, stage: deploy.Deployed) -> dict
             for one in reversed(runs)
         ],
         "verdicts": api.verdicts(project),
-        "log_lines_with_errors": failures(since),
+        "functions": invocations(since),
         "cost": cost(since, min(files, SAMPLE)),
     }
 
@@ -201,7 +224,8 @@ def main() -> int:
     print(json.dumps(found, indent=2))
     target = ROOT / "bench" / "results" / "burst.json"
     target.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    sound = found["verdicts"] == {"prepared": asked.files} and not found["log_lines_with_errors"]
+    failed = sum(told["Errors"] + told["Throttles"] for told in found["functions"].values())
+    sound = found["verdicts"] == {"prepared": asked.files} and not failed
     return 0 if sound and len(found["runs"]) <= 2 else 1
 
 

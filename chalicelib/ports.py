@@ -336,15 +336,18 @@ class Repairer(Protocol):
     ) -> int:
         """Enter versions older than `before` as `verdict`, close what is gone, open what is back; how many changed."""
 
+    def enter(self, project: str, only: Listed, *, before: datetime) -> int:
+        """The same where the ledger knew nothing of a key and the bucket has one version of it, an old one."""
+
 
 class Eraser(Protocol):
     """Carries erasures through a run (chalicelib.steps.erase has the one)."""
 
-    def next(self, lease: Lease, spec_uri: str) -> dict[str, Any] | None:
+    def next(self, lease: Lease, spec_uri: str, settled: Sequence[Erasure]) -> dict[str, Any] | None:
         """The job of the oldest erasure that waits, which is now this run's; None when none does."""
 
-    def settle(self, lease: Lease) -> bool:
-        """Take in what the job has done; whether this run has carried out an erasure."""
+    def settle(self, lease: Lease) -> list[Erasure]:
+        """Take in what the job has done; the project's erasures as they are then."""
 
 
 class Ports(Protocol):

@@ -66,4 +66,5 @@ class Bucket:
 
     def _told(self, key: str, version: _Version, **event: object) -> Upload:
         number = f"{next(self._sequence):018X}"
-        return builders.an_upload(key=key, version_id=version.version_id, sequencer=number, **event)
+        at = version.modified.isoformat()
+        return builders.an_upload(key=key, version_id=version.version_id, sequencer=number, at=at, **event)

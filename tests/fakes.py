@@ -255,6 +255,7 @@ class FakeDocuments:
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.bucket = Bucket()
+        self.listed: list[str] = []
         self.trouble: PipelineError | None = None
         self.trouble_removing: PipelineError | None = None
 
@@ -268,6 +269,7 @@ class FakeDocuments:
         self.texts[uri] = json.dumps(document, indent=None if one_line else 1)
 
     def listing(self, prefix: str) -> Iterable[Listed]:
+        self.listed.append(prefix)
         return self.bucket.listing(prefix)
 
     def keys(self, prefix: str) -> Iterable[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.domain.ledger import (
     CLAIMED,
@@ -18,6 +18,10 @@ from chalicelib.domain.ledger import (
 from chalicelib.domain.upload import order
 
 _OPEN = frozenset({PENDING, CLAIMED, PREPARED, IGNORED})
+
+
+SETTLING = timedelta(minutes=2)
+"""Younger versions are left to their own events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,31 @@ class Listed:
     version_id: str | None = None
     latest: bool = True
     marker: bool = False
+
+
+def settled(records: Iterable[ObjectRecord], now: datetime) -> datetime:
+    """Of what was put before this moment the event should have come by now.
+
+    That is two minutes ago; but while events come late, as those of a burst do, what was put after the newest that
+    has just come is likely to stand in the same queue behind it, and not to be lost.
+    """
+    since = now - SETTLING
+    just_come = [one for one in records if one.source == "event" and _is_since(one.entered, since)]
+    newest = max((at for one in just_come if (at := _moment(one.event_time))), default=since)
+    return min(since, newest)
+
+
+def _is_since(text: str, since: datetime) -> bool:
+    at = _moment(text)
+    return at is not None and at >= since
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 def differs(known: Iterable[ObjectRecord], listed: Sequence[Listed], settled: datetime) -> bool:

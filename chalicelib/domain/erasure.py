@@ -47,6 +47,10 @@ class Erasure:
         """Whether it has not failed too often."""
         return self.waits and self.tries < MAX_TRIES
 
+    def done_by(self, run: str) -> bool:
+        """Whether that run has carried it out."""
+        return self.state == DONE and self.run == run
+
     def same_as(self, digests: Collection[str], *, dry_run: bool) -> bool:
         """Whether it is under way, and asks for the same."""
         return self.waits and self.dry_run == dry_run and set(self.digests) == set(digests)

@@ -67,6 +67,12 @@ class ObjectRecord:
         return object_id(self.key, self.version_id, self.sequencer, self.etag)
 
     @property
+    def entered(self) -> str:
+        """When the ledger learned of the upload; "" once that line of its history is gone."""
+        first = self.history[0] if self.history else {}
+        return str(first["at"]) if first and first["from"] is None else ""
+
+    @property
     def waits(self) -> bool:
         """Whether a run is to come for it: to take it in, or to leave it out."""
         return self.verdict == PENDING or self.leaving
@@ -156,10 +162,16 @@ class Waiting:
 
 
 def record_of(
-    upload: Upload, project: str, *, verdict: str, reason: str | None, source: str = "event"
+    upload: Upload,
+    project: str,
+    *,
+    verdict: str,
+    reason: str | None,
+    source: str = "event",
+    entered: str | None = None,
 ) -> ObjectRecord:
-    """The first record of an upload."""
-    line = {"at": upload.at, "from": None, "to": verdict, "reason": reason, "run": None}
+    """The first record of an upload; `entered` is now, where that is not when it was put."""
+    line = {"at": entered or upload.at, "from": None, "to": verdict, "reason": reason, "run": None}
     return ObjectRecord(
         project, upload.bucket, upload.key, upload.version_id, upload.etag, upload.sequencer, upload.size, upload.at,
         verdict, reason, source=source, history=(line,),

@@ -46,11 +46,11 @@ def run(command: Claim, ports: Ports) -> dict[str, Any]:
         raise NotFound(
             where, "there is no such project any more", f"Create it with PUT /projects/{command.project}."
         )
-    erased = ports.eraser.settle(lease)
+    erasures = ports.eraser.settle(lease)
     records = _take(lease, ports)
     names = Names(ports.settings, lease.project, lease.run, lease.attempt, version=lease.number)
-    erase = ports.eraser.next(lease, names.of_run("project.json"))
-    if erased and erase is None:
+    erase = ports.eraser.next(lease, names.of_run("project.json"), erasures)
+    if erase is None and any(one.done_by(lease.run) for one in erasures):
         _changed(lease, ports)
     if not records and erase is None:
         where = f"project {command.project}"

@@ -7,7 +7,7 @@ takes in what it has done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -140,30 +140,30 @@ class Eraser:
 
     ports: Ports
 
-    def next(self, lease: Lease, spec_uri: str) -> dict[str, Any] | None:
+    def next(self, lease: Lease, spec_uri: str, settled: Sequence[Erasure]) -> dict[str, Any] | None:
         """The job of the oldest erasure that waits, which is now this run's; None when none does."""
-        every = [one for one in self.ports.erasures.all(lease.project) if one.may_run]
-        if not every:
+        waiting = [one for one in settled if one.may_run]
+        if not waiting:
             return None
-        asked = min(every, key=lambda one: (one.requested_at, one.id))
+        asked = min(waiting, key=lambda one: (one.requested_at, one.id))
         asked = replace(asked, state=RUNNING, run=lease.run, tries=asked.tries + 1)
         self.ports.erasures.put(asked)
         endpoint = endpoint_name(self.ports.settings.stage, lease.project)
         return erase_request(self.ports.settings, lease.project, asked.id, spec_uri, f"capture/{endpoint}/")
 
-    def settle(self, lease: Lease) -> bool:
-        """Take in what the job has done; whether this run has carried out an erasure."""
-        for asked in self.ports.erasures.all(lease.project):
-            if asked.state != RUNNING:
-                continue
-            result = self.ports.documents.read(f"{place_of(self.ports.settings.bucket, asked)}result.json")
-            if result is not None and result["complete"]:
-                self._done(replace(asked, run=lease.run), result)
-        return any(
-            one.state == DONE and one.run == lease.run for one in self.ports.erasures.all(lease.project)
-        )
+    def settle(self, lease: Lease) -> list[Erasure]:
+        """Take in what the job has done; the project's erasures as they are then."""
+        return [self._settled(asked, lease) for asked in self.ports.erasures.all(lease.project)]
 
-    def _done(self, asked: Erasure, result: Mapping[str, Any]) -> None:
+    def _settled(self, asked: Erasure, lease: Lease) -> Erasure:
+        if asked.state != RUNNING:
+            return asked
+        result = self.ports.documents.read(f"{place_of(self.ports.settings.bucket, asked)}result.json")
+        if result is None or not result["complete"]:
+            return asked
+        return self._done(replace(asked, run=lease.run), result)
+
+    def _done(self, asked: Erasure, result: Mapping[str, Any]) -> Erasure:
         ledger, now = self.ports.ledger, self.ports.clock.now()
         for one in result["rewritten"]:
             self._rewritten(asked.project, one, now)
@@ -174,8 +174,10 @@ class Eraser:
         place = place_of(self.ports.settings.bucket, asked)
         self.ports.documents.write(f"{place}receipt.json", whole)
         said = {**erasures.short(whole), "receipt_uri": f"{place}receipt.json"}
-        self.ports.erasures.put(replace(asked, state=DONE, receipt=said))
+        done = replace(asked, state=DONE, receipt=said)
+        self.ports.erasures.put(done)
         note(erasure=asked.id, models=len(whole["models"]))
+        return done
 
     def _rewritten(self, project: str, one: Mapping[str, Any], now: datetime) -> None:
         """The new version of an upload takes the old one's place, its place in the order above all: else what was

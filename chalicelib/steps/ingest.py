@@ -35,7 +35,8 @@ def run(command: Ingest, ports: Ports) -> dict[str, Any]:
         outcome = _remove(upload, project, fault, ports)
         return {"outcome": outcome, "project": project, "run": None if fault else _launch(project, ports)}
     if fault is not None:
-        ports.ledger.record(record_of(upload, NO_PROJECT, verdict=IGNORED, reason=fault))
+        now = ports.clock.now().isoformat()
+        ports.ledger.record(record_of(upload, NO_PROJECT, verdict=IGNORED, reason=fault, entered=now))
         return {"outcome": "ignored", "project": None, "run": None, "reason": fault}
     return _enter(upload, project, ports)
 
@@ -63,10 +64,12 @@ def _no_project(project: str) -> str:
 
 def _enter(upload: Upload, project: str, ports: Ports) -> dict[str, Any]:
     """Write first, then try the lease: the other order could lose the upload."""
+    now = ports.clock.now().isoformat()
     if ports.ledger.project(project) is not None:
-        outcome = ports.ledger.record(record_of(upload, project, verdict=PENDING, reason=None))
+        outcome = ports.ledger.record(record_of(upload, project, verdict=PENDING, reason=None, entered=now))
     else:
-        record = record_of(upload, project, verdict=IGNORED, reason=_no_project(project))
+        reason = _no_project(project)
+        record = record_of(upload, project, verdict=IGNORED, reason=reason, entered=now)
         outcome = ports.ledger.record(record)
         if ports.ledger.project(project) is None:
             return {

@@ -46,6 +46,14 @@ class Repair:
             return entered + self._close(project, key, now)
         return entered + self._open(project, latest, record_of_version(latest, records), now, verdict)
 
+    def enter(self, project: str, only: Listed, *, before: datetime) -> int:
+        """Enter the one version of a key of which the ledger knew nothing a moment ago."""
+        new = record_of(self._upload(only, after("")), project, verdict=PENDING, reason=None, source="sweep")
+        outcome = self.ledger.record(new)
+        if outcome == "older":  # there was news of the key all the same
+            return 1 + self(project, only.key, before=before)
+        return int(outcome != "known")
+
     def _close(self, project: str, key: str, now: str) -> int:
         """The bucket shows nothing: so it was as of the sequencer `now`."""
         head = self.ledger.head(project, key)

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from chalicelib.domain.batch import is_to_score, mark, marks
-from chalicelib.domain.bucket import Listed, differs
+from chalicelib.domain.bucket import Listed, differs, settled
 from chalicelib.domain.ledger import IGNORED, PENDING, Move, ObjectRecord
 from chalicelib.domain.run import MAX_ATTEMPTS, Lease, RunEnded
 from chalicelib.domain.upload import DROP, destination
@@ -23,8 +23,6 @@ from chalicelib.errors import PipelineError
 from chalicelib.observability import note
 from chalicelib.ports import Ports
 
-SETTLING = timedelta(minutes=2)
-"""Younger objects are left to their own events."""
 SCORING, RECENT = timedelta(minutes=20), timedelta(days=3)
 """A file to be scored is left to its own function that long; one that no function could score is not tried for ever."""
 Shown = Mapping[str, Sequence[Listed]]
@@ -54,16 +52,14 @@ def run(command: Sweep, ports: Ports) -> dict[str, Any]:
 
 
 def _project(project: str, ports: Ports) -> dict[str, Any]:
-    known: dict[str, list[ObjectRecord]] = {}
-    for record in ports.ledger.objects(
-        project
-    ):  # before the bucket: what is known and not listed is really gone
-        known.setdefault(record.key, []).append(record)
-    listing = ports.documents.listing(f"{DROP}{project}/")
+    records = ports.ledger.objects(project)
+    listing = ports.documents.listing(
+        f"{DROP}{project}/"
+    )  # after: what is known and not listed is really gone
     shown = {key: list(found) for key, found in groupby(listing, key=lambda one: one.key)}
-    entered = _differences(project, known, shown, ports)
+    entered = _differences(project, records, shown, ports)
     scored = _unscored(project, shown, ports)
-    adopted = _adopt(project, ports)
+    adopted = _adopt(records, ports)
     restarted = _dead_run(project, ports)
     started = None if restarted else ports.launcher.when_waiting(project, retries=True)
     return {
@@ -101,18 +97,17 @@ def _give_up(lease: Lease, status: str, ports: Ports) -> str:
     return lease.run
 
 
-def _adopt(project: str, ports: Ports) -> int:
+def _adopt(records: Sequence[ObjectRecord], ports: Ports) -> int:
     """Uploads that came before their project; those a run had no source for wait for another spec."""
     at = ports.clock.now().isoformat()
-    ignored = [record for record in ports.ledger.objects(project) if record.verdict == IGNORED]
-    early = [record for record in ignored if record.run is None]
+    early = [record for record in records if record.verdict == IGNORED and record.run is None]
     return len(ports.ledger.move([Move(r, r.becomes(PENDING, at=at)) for r in early]))
 
 
 def _unscored(project: str, shown: Shown, ports: Ports) -> int:
     """Have the files scored whose events were lost; answers how many."""
     now = ports.clock.now()
-    oldest, settled = now - RECENT, now - SCORING
+    oldest, newest = now - RECENT, now - SCORING
     here = [
         one
         for versions in shown.values()
@@ -120,7 +115,7 @@ def _unscored(project: str, shown: Shown, ports: Ports) -> int:
         if one.latest
         and not one.marker
         and is_to_score(one.key, project)
-        and oldest <= one.modified <= settled
+        and oldest <= one.modified <= newest
     ]
     taken = set(ports.documents.keys(marks(project))) if here else set()
     lost = [one for one in here if mark(project, one.key, one.version_id, one.etag) not in taken]
@@ -129,9 +124,19 @@ def _unscored(project: str, shown: Shown, ports: Ports) -> int:
     return len(lost)
 
 
-def _differences(project: str, known: Mapping[str, list[ObjectRecord]], shown: Shown, ports: Ports) -> int:
+def _differences(project: str, records: Sequence[ObjectRecord], shown: Shown, ports: Ports) -> int:
     """Repair every key of which ledger and bucket tell different stories; answers how many verdicts that changed."""
-    settled = ports.clock.now() - SETTLING
-    odd = [key for key in {**known, **shown} if differs(known.get(key, []), shown.get(key, []), settled)]
-    mine = (key for key in odd if destination(key)[1] is None)
-    return sum(ports.repairer(project, key, before=settled) for key in mine)
+    known: dict[str, list[ObjectRecord]] = {}
+    for record in records:
+        known.setdefault(record.key, []).append(record)
+    before = settled(records, ports.clock.now())
+    odd = [key for key in {**known, **shown} if differs(known.get(key, []), shown.get(key, []), before)]
+    changed = 0
+    for key in (one for one in odd if destination(one)[1] is None):
+        if (
+            key not in known and len(shown[key]) == 1
+        ):  # most of what is lost: no need to ask again what was just read
+            changed += ports.repairer.enter(project, shown[key][0], before=before)
+        else:
+            changed += ports.repairer(project, key, before=before)
+    return changed

@@ -2,7 +2,8 @@
 
 MiniStack saves on a clean stop only. We note every request that may change something (`touch`), and a thread writes,
 at most every half second, the state files that changed. When nothing happens it sleeps; when a service's state has
-grown large it is written less often: writing it stops everything else for as long as it takes.
+grown large it is written less often, and after each round the thread rests nine times as long as the round took:
+writing stops everything else for as long as it takes, so a busy server spends a tenth of its time on it at most.
 """
 
 import hashlib
@@ -29,6 +30,8 @@ _PATIENT = {
     "cloudwatch_logs": 5.0,
     "cloudwatch": 5.0,
 }  # losing the last log lines is bearable, saving them is dear
+_REST = 9  # after a round, so many times its own length without one
+_LONGEST_REST = 30.0
 _TRAILING = 4  # rounds after the last request: what it started in the background ends about then
 _ATTEMPTS = 5
 
@@ -96,9 +99,11 @@ class Checkpoint(Part):
                 if self._ending:
                     return
                 self._rounds -= 1
+            begun = time.monotonic()
             self.save()
+            rest = rest_after(time.monotonic() - begun)
             with self._wake:
-                self._wake.wait_for(lambda: self._ending, timeout=_INTERVAL)
+                self._wake.wait_for(lambda: self._ending, timeout=rest)
 
     def save(self, everything: bool = False) -> list[str]:
         """Write the state files that are due and have changed; returns their services."""
@@ -124,8 +129,9 @@ class Checkpoint(Part):
         age = time.monotonic() - saved.at
         if service in _PATIENT:
             return age >= max(_PATIENT[service], _SHARE * saved.cost)
-        share = _CHANGED_SHARE if service in touched else _SHARE
-        return saved.cost < _CHEAP_SECONDS or age >= share * saved.cost
+        if service not in touched:  # it may have changed without a request, but seldom has
+            return age >= _SHARE * saved.cost
+        return saved.cost < _CHEAP_SECONDS or age >= _CHANGED_SHARE * saved.cost
 
     def _save_one(self, service: str, get_state: GetState) -> bool:
         started = time.monotonic()
@@ -159,6 +165,11 @@ class Checkpoint(Part):
                 if attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
+
+
+def rest_after(round_seconds: float) -> float:
+    """Seconds without a round after one that took so long."""
+    return max(_INTERVAL, min(_REST * round_seconds, _LONGEST_REST))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from penstock.localaws.checkpoint import Checkpoint
+from penstock.localaws.checkpoint import Checkpoint, rest_after
 
 PATIENCE = 20
 
@@ -58,6 +58,23 @@ def test_a_large_state_is_not_written_again_at_once(tmp_path: Path) -> None:
     watching.touch("lake")
     assert watching.save() == []
     assert service.saved == [b"first"]
+
+
+def test_a_state_nobody_touched_is_not_looked_at_in_every_round(tmp_path: Path) -> None:
+    service = Service(seconds=0.01)
+    watching = checkpoint(tmp_path, service)
+    watching.save()
+    service.content = b"second"
+    assert watching.save() == []
+    watching.touch("lake")
+    assert watching.save() == ["lake"]
+    assert len(service.saved) == 2
+
+
+def test_a_busy_server_spends_a_tenth_of_its_time_on_it_at_most() -> None:
+    assert rest_after(0.01) == 0.5
+    assert rest_after(1.0) == 9.0
+    assert rest_after(60.0) == 30.0
 
 
 def test_a_large_state_that_was_too_early_to_write_is_written_later_unasked(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def swept(ports: FakePorts) -> dict[str, Any]:
 
 
 def enter(ports: FakePorts, key: str = KEY) -> str:
-    tell(ports, ports.documents.bucket.put(key))
+    tell(ports, ports.documents.bucket.put(key, modified=ports.clock.now()))
     (name,) = ports.workflow.running()
     return name
 
@@ -66,6 +66,38 @@ def test_an_upload_whose_event_was_lost_is_entered_and_run(ports: FakePorts) -> 
 
 def test_a_young_object_is_left_to_its_event(ports: FakePorts) -> None:
     dropped(ports, "drop/churn/young.csv", minutes=1)
+    assert swept(ports) == {}
+
+
+def test_what_stands_in_the_queue_behind_a_late_event_is_left_to_its_own(ports: FakePorts) -> None:
+    """A burst of ten thousand takes longer than two minutes: its last events are late, not lost."""
+    lost = dropped(ports, "drop/churn/lost.csv", minutes=12)
+    late = [dropped(ports, f"drop/churn/{number}.csv", minutes=10 - number) for number in range(8)]
+    for event in late[:3]:
+        tell(ports, event)
+    assert swept(ports)["entered"] == 1
+    assert {one.key for one in ports.ledger.objects("churn")} == {lost.key, *(one.key for one in late[:3])}
+    ports.clock.advance(minutes=3)  # nothing comes any more: so the rest is lost
+    assert swept(ports)["entered"] == 5
+    assert len(ports.ledger.objects("churn")) == 9
+
+
+def test_many_lost_uploads_cost_one_listing_and_a_write_each(ports: FakePorts) -> None:
+    for number in range(300):
+        dropped(ports, f"drop/churn/{number}.csv")
+    assert swept(ports)["entered"] == 300
+    assert ports.documents.listed == ["drop/churn/"]
+
+
+def test_a_lost_upload_of_a_key_whose_deletion_is_known_lives(ports: FakePorts) -> None:
+    """Nothing in the listing tells of what was removed for good, but the ledger's news of the key do."""
+    bucket = ports.documents.bucket
+    bucket.put(KEY)
+    removed = bucket.remove(KEY)  # told of before the upload it takes away
+    tell(ports, removed)
+    dropped(ports, KEY)
+    swept(ports)
+    assert verdicts(ports) == [PENDING]
     assert swept(ports) == {}
 
 
