@@ -75,7 +75,7 @@ def _prepared(command: RunEnded, ports: Ports) -> dict[str, Any] | None:
     """
     found = ports.documents.read(f"s3://{ports.settings.bucket}/runs/{command.run}/prepare.json")
     version = (command.document.get("claim") or {}).get("version")
-    return None if found and version is not None and found["version"] != version else found
+    return None if found and version is not None and found.get("version") != version else found
 
 
 def _settle(
