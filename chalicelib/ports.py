@@ -120,6 +120,9 @@ class Ledger(Protocol):
     def put_champion(self, champion: Champion) -> None:
         """Record which model the endpoint answers with."""
 
+    def keep_champion(self, champion: Champion) -> bool:
+        """Change what is kept of the released model; False, and nothing is changed, when another was released since."""
+
 
 class Erasures(Protocol):
     """Erasures that were asked for. One that waits is among what `Ledger.any_waiting` tells of."""

@@ -241,6 +241,13 @@ class InMemoryLedger:
     def put_champion(self, champion: Champion) -> None:
         self.champions[champion.project] = champion
 
+    def keep_champion(self, champion: Champion) -> bool:
+        known = self.champions.get(champion.project)
+        if known is None or (known.run, known.released_at) != (champion.run, champion.released_at):
+            return False
+        self.champions[champion.project] = champion
+        return True
+
 
 class FakeDocuments:
     """Documents and a listing, in memory; what is written is kept as JSON text, as S3 would."""
@@ -449,10 +456,13 @@ class FakeFiles:
 
     def __init__(self) -> None:
         self.contents: dict[str, bytes] = {}
+        self.by_erasure: set[str] = set()
 
     def head(self, key: str) -> Stored | None:
         body = self.contents.get(key)
-        return None if body is None else Stored(hashlib.md5(body).hexdigest(), len(body))
+        if body is None:
+            return None
+        return Stored(hashlib.md5(body).hexdigest(), len(body), by_erasure=key in self.by_erasure)
 
     def upload(self, key: str, content_type: str, size: int, seconds: int) -> str:
         return f"https://s3.test/{key}?type={content_type}&size={size}&seconds={seconds}"
@@ -480,8 +490,11 @@ class FakeTransforms:
     def __init__(self) -> None:
         self.requests: dict[str, Mapping[str, Any]] = {}
         self.statuses: dict[str, tuple[str, str | None]] = {}
+        self.trouble: PipelineError | None = None
 
     def start(self, request: Mapping[str, Any]) -> None:
+        if self.trouble:
+            raise self.trouble
         self.requests.setdefault(request["TransformJobName"], request)
         self.statuses.setdefault(request["TransformJobName"], ("InProgress", None))
 

@@ -12,6 +12,8 @@ from chalicelib.domain.bucket import Stored
 from chalicelib.errors import BadUpload
 
 _PIECE = 1 << 20
+_BY_ERASURE = "penstock-erasure"
+"""User metadata, set by training/data/versions.py."""
 
 
 class S3Files:
@@ -29,7 +31,10 @@ class S3Files:
                 return None
             raise translated(error, key) from error
         return Stored(
-            str(found["ETag"]).strip('"'), int(found["ContentLength"]), found.get("VersionId") or None
+            str(found["ETag"]).strip('"'),
+            int(found["ContentLength"]),
+            found.get("VersionId") or None,
+            by_erasure=_BY_ERASURE in found.get("Metadata", {}),
         )
 
     def upload(self, key: str, content_type: str, size: int, seconds: int) -> str:

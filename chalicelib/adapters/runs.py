@@ -111,6 +111,14 @@ class DynamoRuns:
             {**items.key(f"CHAMPION#{champion.project}", "CHAMPION"), **items.pack(asdict(champion))}
         )
 
+    def keep_champion(self, champion: Champion) -> bool:
+        """Change what is kept of it unless another was released meanwhile; see the port."""
+        item = {**items.key(f"CHAMPION#{champion.project}", "CHAMPION"), **items.pack(asdict(champion))}
+        same, values = "#run = :run AND released_at = :at", {":run": item["run"], ":at": item["released_at"]}
+        put = self._table.conditional_put(item, same, values)
+        put["Put"]["ExpressionAttributeNames"] = {"#run": "run"}
+        return self._table.transact([put]) is None
+
     def _guard(self, lease: Lease) -> Write:
         held, values = _held_by(lease)
         check = {

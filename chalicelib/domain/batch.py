@@ -28,7 +28,8 @@ _ROW = "_row"
 class Batch:
     """What is kept of a batch: scores/<project>/<id>/batch.json. `rows`: read, refused, sent, answered.
 
-    `mark`: the key that says that the upload it scores has been taken up; None for rows in a request.
+    `mark`: the key that says that the upload it scores has been taken up; None for rows in a request. `tries`: jobs of
+    it that have failed.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Batch:
     reason: str | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
     mark: str | None = None
+    tries: int = 0
 
     @property
     def folder(self) -> str:
@@ -93,9 +95,9 @@ def mark(project: str, key: str, version_id: str | None, etag: str) -> str:
     return f"{marks(project)}{hashlib.sha256(f'{key} {version_id or etag}'.encode()).hexdigest()[:32]}.json"
 
 
-def job_name(stage: str, batch: str) -> str:
-    """The transform job of a batch."""
-    return f"penstock-{stage}-{batch}"
+def job_name(stage: str, batch: Batch) -> str:
+    """The transform job of a batch; after one that failed the next has another name."""
+    return f"penstock-{stage}-{batch.id}" + (f"-{batch.tries}" if batch.tries else "")
 
 
 def state(job_status: str) -> str:
@@ -123,7 +125,7 @@ def transform(batch: Batch, stage: str, bucket: str) -> dict[str, Any]:
     root = f"s3://{bucket}/{batch.folder}"
     source = {"S3DataType": "S3Prefix", "S3Uri": f"{root}input/rows.jsonl"}
     return {
-        "TransformJobName": job_name(stage, batch.id),
+        "TransformJobName": job_name(stage, batch),
         "ModelName": batch.model_name,
         "BatchStrategy": "MultiRecord",
         "TransformInput": {
@@ -139,18 +141,32 @@ def transform(batch: Batch, stage: str, bucket: str) -> dict[str, Any]:
 
 
 def sort(
-    rows: Iterable[tuple[int, Any, str | None]], schema: RequestSchema, good: BinaryIO, bad: BinaryIO
+    rows: Iterable[tuple[int, Any, str | None]],
+    schema: RequestSchema,
+    good: BinaryIO,
+    bad: BinaryIO,
+    *,
+    most: int = limits.SORTED,
 ) -> dict[str, int]:
-    """Write each row where it belongs, as a line of JSON; answers how many were read, refused and sent."""
+    """Write each row where it belongs, as a line of JSON; answers how many were read, refused and sent.
+
+    Raises BadUpload when the lines take more than `most` bytes: each of them names every column, a CSV does so once.
+    """
     counts = {"read": 0, "refused": 0, "sent": 0}
+    size = 0
     for number, record, problem in rows:
         faults = [{"where": "", "problem": problem}] if problem else _faults(record, schema)
         counts["read"] += 1
         counts["refused" if faults else "sent"] += 1
         told = {"row": number, "record": record, "errors": faults} if faults else {_ROW: number, **record}
-        (bad if faults else good).write(
-            json.dumps(told, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-        )
+        line = json.dumps(told, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        size += len(line)
+        if size > most:
+            what = f"up to here the rows take more than {most:,} bytes as JSON"
+            raise BadUpload(
+                f"row {number:,}", what, "Split the file, or leave out columns the model does not take."
+            )
+        (bad if faults else good).write(line)
     return counts
 
 

@@ -26,11 +26,12 @@ SETTLING = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object as it lies there now; `size` in bytes."""
+    """An object as it lies there now; `size` in bytes. `by_erasure`: one has put it there, without some of its rows."""
 
     etag: str
     size: int
     version_id: str | None = None
+    by_erasure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ FAULTS = 100
 """As many as are listed one by one; the rest is counted."""
 BATCH = 100 * MB
 """The largest file a batch takes: its rows are checked one by one within Lambda's 15 minutes and its 512 MB of disk."""
+SORTED = 300 * MB
+"""What a batch's rows may take once they are JSON: beside the file itself, on the same disk."""
 CURE = (
     "Send fewer rows a request, or all of them as a batch: POST /projects/{project}/uploads with folder score "
     "answers a link to PUT the file with, and POST /projects/{project}/batch with its key a 202, whose Location "

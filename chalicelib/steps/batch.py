@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain import batch as batches
@@ -20,7 +21,10 @@ _MOST = 1000
 """Batches a page."""
 _COUNTED = 64 * limits.MB
 """Answers up to this size are counted line by line when the batch is looked at."""
-_INSIDE = {"model_name", "instance", "mark"}
+_INSIDE = {"model_name", "instance", "mark", "tries"}
+_SCORING = timedelta(minutes=20)
+"""Longer than Score takes, tried three times."""
+_AGAIN = {batches.REFUSED, batches.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +62,28 @@ def accept(command: Accept, ports: Ports) -> dict[str, Any]:
 
 def _accepted(batch_id: str, key: str, mark: str | None, project: str, ports: Ports) -> dict[str, Any]:
     known = ports.documents.read(_address(batch_id, ports))
-    if known is None or known["status"] == batches.REFUSED:
+    if known is None or known["status"] in _AGAIN or _lost(known, ports):
         champion, spec = ports.champions.of(project), ports.ledger.project(project) or {}
         instance = complete(spec)["release"]["instance"]
         at = ports.clock.now().isoformat()
         batch = Batch(batch_id, project, key, champion.run, champion.config, instance, at, mark=mark)
-        known = batch.document()
+        known = replace(batch, tries=_failed(known)).document()
         ports.documents.write(_address(batch_id, ports), known)
         ports.background.score(batch_id, f"{batch.folder}batch.json")
     return _told(known, batch_id)
+
+
+def _lost(known: Mapping[str, Any], ports: Ports) -> bool:
+    """Whether Score was to take it up and has not within all its time: it was never told, or it died."""
+    waited = ports.clock.now() - datetime.fromisoformat(known["at"])
+    return bool(known["status"] == batches.ACCEPTED and waited > _SCORING)
+
+
+def _failed(known: Mapping[str, Any] | None) -> int:
+    """Jobs of the batch that have failed: a job's name is used once."""
+    if known is None:
+        return 0
+    return int(known.get("tries", 0)) + (known["status"] == batches.FAILED)
 
 
 def _told(document: Mapping[str, Any], batch_id: str) -> dict[str, Any]:
@@ -88,7 +105,7 @@ def look(batch_id: str, ports: Ports) -> dict[str, Any]:
 
 def _looked(batch: Batch, ports: Ports) -> Batch:
     """What the job has come to; kept once it has ended."""
-    status, reason = ports.transforms.status(batches.job_name(ports.settings.stage, batch.id))
+    status, reason = ports.transforms.status(batches.job_name(ports.settings.stage, batch))
     now = batches.state(status)
     if now == batches.SCORING:
         return batch

@@ -131,7 +131,9 @@ def endpoint(name: str, ports: Ports) -> dict[str, Any]:
         )
     champion = ports.ledger.champion(name)
     released = champion.config if champion else None
-    return {"project": name, **asdict(actual), "released": released, "as_released": actual.config == released}
+    shared = {"variants": dict(champion.variants), "shadow": champion.shadow} if champion else {}
+    as_released = actual.config == released
+    return {"project": name, **asdict(actual), "released": released, "as_released": as_released, **shared}
 
 
 def _spec(name: str, ports: Ports) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib.domain import limits
 from chalicelib.domain.batch import (
+    FAILED,
     REFUSED,
     SCORING,
     Batch,
@@ -21,7 +22,7 @@ from chalicelib.domain.batch import (
 )
 from chalicelib.domain.project import complete
 from chalicelib.domain.upload import DROP
-from chalicelib.errors import BadUpload
+from chalicelib.errors import BadUpload, PipelineError
 from chalicelib.observability import note
 from chalicelib.ports import Ports
 
@@ -51,14 +52,26 @@ def run(command: Score, ports: Ports) -> dict[str, Any]:
     known = ports.documents.read(_address(batch.mark, ports)) if batch.mark and not command.batch else None
     if known:  # its event came twice, or the sweep was quicker
         return {"status": "known", "batch": known["batch"], "rows": {}}
-    try:
-        batch = _started(batch, ports)
-    except BadUpload as error:
-        batch = replace(batch, status=REFUSED, reason=str(error))
+    if not command.batch and _by_erasure(batch, ports):  # the rows left in it were scored before
+        ports.documents.write(_address(batch.mark or "", ports), {"batch": None})
+        return {"status": "known", "batch": None, "rows": {}}
+    batch = _judged(batch, ports)
     _keep(batch, ports)
     if batch.mark:  # last: an upload whose function died is found by the sweep
         ports.documents.write(_address(batch.mark, ports), {"batch": batch.id})
     return {"status": batch.status, "batch": batch.id, "rows": dict(batch.rows)}
+
+
+def _judged(batch: Batch, ports: Ports) -> Batch:
+    """The batch as it goes on: scoring, or refused. Raises what keeps it from either, by then kept as failed."""
+    try:
+        return _started(batch, ports)
+    except BadUpload as error:
+        return replace(batch, status=REFUSED, reason=str(error))
+    except PipelineError as error:
+        if not error.retryable:  # who looks at the batch is told; the function fails, which rings the alarm
+            _keep(replace(batch, status=FAILED, reason=str(error)), ports)
+        raise
 
 
 def _batch(command: Score, ports: Ports) -> Batch | None:
@@ -84,16 +97,20 @@ def _batch(command: Score, ports: Ports) -> Batch | None:
     )
 
 
+def _by_erasure(batch: Batch, ports: Ports) -> bool:
+    stored = ports.files.head(batch.key)
+    return stored is not None and stored.by_erasure
+
+
 def _started(batch: Batch, ports: Ports) -> Batch:
     if batch.model is None:
         raise BadUpload(
-            batch.key, "no model has been released yet", "POST it to /projects/{project}/batch later."
+            batch.key, "no model has been released yet", f"POST it to /projects/{batch.project}/batch later."
         )
     counts = _sorted(batch, ports)
     if not counts["sent"]:
-        raise BadUpload(
-            batch.key, f"none of its {counts['read']} rows can be scored", "See errors, correct them."
-        )
+        what = f"{batch.key}: none of its {counts['read']} rows can be scored. See errors, correct them."
+        return replace(batch, status=REFUSED, reason=what, rows=counts)
     ports.transforms.start(transform(batch, ports.settings.stage, ports.settings.bucket))
     return replace(batch, status=SCORING, rows=counts)
 

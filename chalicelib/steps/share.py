@@ -22,6 +22,8 @@ from chalicelib.ports import Ports
 
 _MOST = 10
 """Variants of an endpoint, as SageMaker has it."""
+_BROKEN = {"Failed", "UpdateRollbackFailed"}
+"""Endpoints that can only be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,11 @@ def _put(command: Share, champion: Champion, ports: Ports) -> dict[str, Any]:
     if faults:
         raise BadRequest("endpoint", "not usable", "Correct what errors names.", status=422, faults=faults)
     variants, shadow = _read(command.wanted, champion)
-    actual = ports.endpoints.describe(champion.endpoint)
-    if actual is not None and actual.status not in {"InService", "Failed"}:
-        raise Conflict(
-            f"endpoint {champion.endpoint}", f"it is {actual.status}", "Try again when it is InService."
-        )
+    actual = _at_rest(champion, ports)
+    if actual is not None and actual.status in _BROKEN:
+        ports.endpoints.delete(champion.endpoint)  # SageMaker takes no update of it
+        advice = "Try again when it is gone: then it is made anew."
+        raise Conflict(f"endpoint {champion.endpoint}", f"it is {actual.status} and is being removed", advice)
     if actual is not None and _only_weights(variants, shadow, champion, actual):
         config = actual.config
         ports.endpoints.weigh(champion.endpoint, variants)
@@ -64,7 +66,7 @@ def _put(command: Share, champion: Champion, ports: Ports) -> dict[str, Any]:
         config = _moved(variants, shadow, champion, actual, ports)
     shares = {} if list(variants) == [VARIANT] else variants
     told = replace(champion, variants=shares, shadow=shadow["model"] if shadow else None)
-    ports.ledger.put_champion(told)
+    _keep(told, ports)
     note(variants=len(variants), shadow=told.shadow)
     return {"project": command.project, "endpoint": champion.endpoint, "config": config, "variants": variants,
             "shadow": shadow, "status_url": f"/projects/{command.project}/endpoint"}  # fmt: skip
@@ -101,9 +103,40 @@ def _moved(
 
 
 def _remove(champion: Champion, ports: Ports) -> dict[str, Any]:
+    _at_rest(champion, ports)
     ports.endpoints.delete(champion.endpoint)
-    ports.ledger.put_champion(replace(champion, variants={}, shadow=None))
+    _keep(replace(champion, variants={}, shadow=None), ports)
     return {"project": champion.project, "endpoint": champion.endpoint, "removed": True}
+
+
+def _at_rest(champion: Champion, ports: Ports) -> Actual | None:
+    """The endpoint, which nobody is moving: no update is going, and no release.
+
+    While a run has the project, a model that is neither the champion's nor a share's is that run's: it is being
+    probed, and has not been entered as the champion yet.
+    """
+    actual = ports.endpoints.describe(champion.endpoint)
+    if actual is None or actual.status in _BROKEN:
+        return actual
+    where, advice = f"endpoint {champion.endpoint}", "Try again when it is InService."
+    if actual.status != "InService":
+        raise Conflict(where, f"it is {actual.status}", advice)
+    known = actual.config == champion.config or actual.config.startswith(_shares(champion, ports))
+    if not known and ports.ledger.lease(champion.project) is not None:
+        raise Conflict(where, "a release is going on", "Try again when its run has ended.")
+    return actual
+
+
+def _keep(told: Champion, ports: Ports) -> None:
+    if not ports.ledger.keep_champion(told):
+        what = "another model has been released meanwhile"
+        raise Conflict(
+            f"endpoint {told.endpoint}", what, "Look at it, then ask again for what is still wanted."
+        )
+
+
+def _shares(champion: Champion, ports: Ports) -> str:
+    return f"penstock-{ports.settings.stage}-{champion.project}-share-"
 
 
 def _faults(wanted: Any) -> Iterator[Fault]:
@@ -157,7 +190,7 @@ def _config(champion: Champion, served: Sequence[Served], capture: int, ports: P
         return champion.config
     inside = sorted([one.variant, one.model, one.weight, one.instance] for one in served)
     digest = hashlib.sha256(json.dumps([inside, capture]).encode()).hexdigest()[:8]
-    return f"penstock-{ports.settings.stage}-{champion.project}-share-{digest}"
+    return f"{_shares(champion, ports)}{digest}"
 
 
 def _served(

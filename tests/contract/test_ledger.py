@@ -444,6 +444,17 @@ def _beside(ledger: Ledger) -> DynamoErasures:
     return DynamoErasures(table._client, table.name)
 
 
+def test_what_is_kept_of_a_champion_changes_only_while_it_is_the_champion(ledger: Ledger) -> None:
+    old = Champion("churn", "churn-0001-x", "s3://b/m", "arn", 1, "e", "c", {}, builders.AT)
+    new = replace(old, run="churn-0002-x", released_at="2026-11-02T00:00:00+00:00")
+    assert not ledger.keep_champion(old)
+    ledger.put_champion(old)
+    assert ledger.keep_champion(replace(old, variants={"live": 1.0, "churn-0000-x": 1.0}))
+    ledger.put_champion(new)
+    assert not ledger.keep_champion(replace(old, variants={}))
+    assert ledger.champion("churn") == new
+
+
 def test_what_waits_for_a_person_is_told_from_the_rest(ledger: Ledger) -> None:
     for number, tries in enumerate((0, 1, 3)):
         ledger.record(replace(builders.a_record(key=f"drop/churn/{number}.csv"), tries=tries))

@@ -149,7 +149,7 @@ def test_functions_nobody_sees_fail_have_an_alarm_that_names_them(template: dict
         for alarm in alarms
         if (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Errors")
     }
-    assert watched.keys() == {"penstock-${Stage}", "penstock-${Stage}-ingest"}
+    assert watched.keys() == {"penstock-${Stage}", "penstock-${Stage}-ingest", "penstock-${Stage}-score"}
     assert all(watched.values())
 
 

@@ -462,5 +462,7 @@ def test_the_doors_beside_predict(client: Client, ports: FakePorts) -> None:
     assert ask(client, "GET", "/projects/churn/schema").status_code == 200
     assert ask(client, "GET", "/projects/churn/schema", **{"Content-Type": "text/html"}).status_code == 200
     assert ask(client, "PUT", "/projects/churn/endpoint", {}).status_code == 202
+    assert ask(client, "DELETE", "/projects/churn/endpoint").status_code == 409  # it is being created
+    ports.endpoints.settle("e1")
     assert ask(client, "DELETE", "/projects/churn/endpoint").json_body["removed"]
     assert ask(client, "POST", "/predict?probabilities=maybe", {"age": 1}).status_code == 400

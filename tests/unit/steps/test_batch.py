@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pytest
 
+from chalicelib.domain import limits
+from chalicelib.domain.batch import sort
 from chalicelib.domain.model_version import Champion
-from chalicelib.errors import BadRequest, NotFound, NotReady
+from chalicelib.domain.request_schema import RequestSchema
+from chalicelib.errors import BadRequest, BadUpload, Misconfigured, NotFound, NotReady
 from chalicelib.steps import batch, feedback, score, upload
 from tests import builders
 from tests.fakes import FakePorts
@@ -237,6 +241,66 @@ def test_a_truth_that_cannot_be_one_is_refused(churn: FakePorts, told: Any, wher
     with pytest.raises(BadRequest) as caught:
         feedback.run(feedback.Feedback("churn", told), churn)
     assert {fault["where"] for fault in caught.value.faults} == where
+
+
+def test_a_failed_job_is_started_again_under_another_name(churn: FakePorts) -> None:
+    name = drop(churn, b"age\n3\n")["batch"]
+    churn.transforms.statuses[f"penstock-test-{name}"] = ("Failed", "no capacity")
+    assert batch.look(name, churn)["status"] == "failed"
+    assert accept(churn, key=KEY)["status"] == "accepted"
+    assert take_up(churn)["status"] == "scoring"
+    assert set(churn.transforms.requests) == {f"penstock-test-{name}", f"penstock-test-{name}-1"}
+    churn.transforms.statuses[f"penstock-test-{name}-1"] = ("Completed", None)
+    assert batch.look(name, churn)["status"] == "done"
+
+
+def test_a_job_that_cannot_be_created_is_a_failed_batch_that_may_be_tried_again(churn: FakePorts) -> None:
+    churn.transforms.trouble = Misconfigured(
+        "transform job", "ResourceLimitExceeded: quota 0", "Ask for more."
+    )
+    accepted = accept(churn, body=b"age\n3\n")
+    with pytest.raises(Misconfigured):
+        take_up(churn)
+    told = batch.look(accepted["id"], churn)
+    assert (told["status"], "quota 0" in told["reason"]) == ("failed", True)
+    churn.transforms.trouble = None
+    assert accept(churn, body=b"age\n3\n")["status"] == "accepted"
+    assert take_up(churn)["status"] == "scoring"
+
+
+def test_a_batch_nobody_has_taken_up_is_given_out_again(churn: FakePorts) -> None:
+    churn.files.put(KEY, b"age\n3\n")
+    accept(churn, key=KEY)
+    churn.background.asked.clear()  # the function that was to be called died before it could be
+    accept(churn, key=KEY)
+    assert churn.background.asked == []
+    churn.clock.advance(minutes=21)
+    accept(churn, key=KEY)
+    assert take_up(churn)["status"] == "scoring"
+
+
+def test_a_batch_without_a_good_row_links_to_what_is_wrong_with_them(churn: FakePorts) -> None:
+    name = drop(churn, b"age\nold\nolder\n")["batch"]
+    told = batch.look(name, churn)
+    assert (told["status"], told["rows"]) == ("refused", {"read": 2, "refused": 2, "sent": 0})
+    assert told["links"].keys() == {"errors"}
+
+
+def test_rows_that_fill_the_disk_as_json_are_refused_before_they_do() -> None:
+    rows = ((number, {"a" * 100: number}, None) for number in range(1000))
+    good, bad = io.BytesIO(), io.BytesIO()
+    with pytest.raises(BadUpload, match="Split the file"):
+        sort(rows, RequestSchema({}), good, bad, most=10_000)
+    assert 9_000 < len(good.getvalue()) <= 10_000
+    assert limits.BATCH + limits.SORTED < 512 * limits.MB
+
+
+def test_what_an_erasure_put_is_not_scored_again(churn: FakePorts) -> None:
+    drop(churn, b"age\n3\n4\n")
+    churn.files.by_erasure.add(KEY)
+    for _ in range(2):
+        assert drop(churn, b"age\n4\n")["status"] == "known"
+    assert len(churn.transforms.requests) == 1
 
 
 def test_a_number_that_is_no_number_of_ours_is_no_truth(churn: FakePorts) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.endpoint import Actual
 from chalicelib.domain.model_version import APPROVED, PENDING_APPROVAL, Champion, ModelVersion
 from chalicelib.errors import BadRequest, Conflict, NotReady
-from chalicelib.steps import variants
+from chalicelib.steps import look, variants
 from tests import builders
-from tests.fakes import FakePorts
+from tests.fakes import FakeEndpoints, FakePorts
 
 RUN, OTHER, LATE = "churn-0002-b", "churn-0001-a", "churn-0003-c"
 
@@ -151,3 +152,63 @@ def test_what_cannot_be_is_refused_by_its_path(churn: FakePorts, wanted: Any, wh
 def test_before_the_first_release_there_is_nothing_to_share(ports: FakePorts) -> None:
     with pytest.raises(NotReady):
         put(ports, {})
+
+
+def releasing(ports: FakePorts) -> None:
+    """A release has moved the endpoint to its own model and has not entered it yet."""
+    ports.endpoints.update("penstock-test-churn", "config-3")
+    ports.endpoints.settle("penstock-test-churn")
+
+
+def test_a_release_that_is_going_on_is_let_finish(churn: FakePorts) -> None:
+    assert churn.ledger.take_lease("churn", churn.clock.now()) is not None
+    releasing(churn)
+    for ask in (lambda: put(churn, {}), lambda: variants.remove("churn", churn)):
+        with pytest.raises(Conflict, match="a release is going on"):
+            ask()
+    actual = churn.endpoints.describe("penstock-test-churn")
+    assert actual is not None
+    assert (actual.status, actual.config) == ("InService", "config-3")
+
+
+def test_an_endpoint_that_somebody_moved_by_hand_is_brought_back(churn: FakePorts) -> None:
+    releasing(churn)  # but no run has the project
+    assert put(churn, {})["config"] == "config-2"
+
+
+def test_a_model_released_meanwhile_stays_the_champion(churn: FakePorts) -> None:
+    """Between what Share has read and what it writes."""
+    old = churn.ledger.champion("churn")
+    assert old is not None
+    new = replace(old, run=LATE, config="config-3", released_at="2026-11-02T00:00:00+00:00")
+
+    class Quick(FakeEndpoints):
+        def update(self, name: str, config: str) -> None:
+            super().update(name, config)
+            churn.ledger.put_champion(new)
+
+    quick = Quick()
+    quick.__dict__ |= churn.endpoints.__dict__
+    churn.endpoints = quick
+    with pytest.raises(Conflict, match="another model has been released"):
+        put(churn, {"variants": {RUN: 1, OTHER: 1}})
+    assert churn.ledger.champion("churn") == new
+
+
+@pytest.mark.parametrize("status", ["Failed", "UpdateRollbackFailed"])
+def test_an_endpoint_that_failed_is_removed_then_made_anew(churn: FakePorts, status: str) -> None:
+    churn.endpoints.actual["penstock-test-churn"] = Actual("penstock-test-churn", status, "")
+    with pytest.raises(Conflict, match="is being removed"):
+        put(churn, {})
+    assert churn.endpoints.describe("penstock-test-churn") is None
+    put(churn, {})
+    actual = churn.endpoints.describe("penstock-test-churn")
+    assert actual is not None
+    assert (actual.status, actual.config) == ("Creating", "config-2")
+
+
+def test_an_endpoint_tells_of_its_shares(churn: FakePorts) -> None:
+    put(churn, {"variants": {RUN: 0.9, OTHER: 0.1}})
+    churn.endpoints.settle("penstock-test-churn")
+    told = look.endpoint("churn", churn)
+    assert (told["as_released"], told["variants"], told["shadow"]) == (False, {"live": 0.9, OTHER: 0.1}, None)
