@@ -83,7 +83,7 @@ def _failed(known: Mapping[str, Any] | None) -> int:
     """Jobs of the batch that have failed: a job's name is used once."""
     if known is None:
         return 0
-    return int(known.get("tries", 0)) + (known["status"] == batches.FAILED)
+    return int(known.get("tries", 0)) + int(known["status"] == batches.FAILED)
 
 
 def _told(document: Mapping[str, Any], batch_id: str) -> dict[str, Any]:

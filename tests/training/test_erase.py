@@ -130,6 +130,18 @@ def _capture(data: str, encoding: str = "JSON") -> str:
     )
 
 
+def _batch(it: Bucket) -> tuple[str, dict[str, Any], list[str]]:
+    """A batch that was scored: its folder, its document, and the lines of its files, the key's first."""
+    folder = "scores/erase-all/erase-all-0123456789ab"
+    scored = [json.dumps({"_row": row, "who": who, "size": row}) for row, who in ((1, KEY), (2, "other-1"))]
+    kept = {"id": "erase-all-0123456789ab", "key": f"drop/erase-all/score/{ROWS}.csv", "rows": {"read": 2}}
+    it.put(f"{folder}/batch.json", json.dumps(kept).encode())
+    it.put(f"{folder}/request/r.csv", f"who,size\n{KEY},1\n".encode())
+    for name in ("input/rows.jsonl", "errors.jsonl", "output/rows.jsonl.out"):
+        it.put(f"{folder}/{name}", "\n".join(scored).encode())
+    return folder, kept, scored
+
+
 def test_the_key_is_in_no_version_of_any_object(job: Job) -> None:
     it = Bucket(job, "erase-all")
     jsonl = "\n".join(
@@ -172,13 +184,7 @@ def test_the_key_is_in_no_version_of_any_object(job: Job) -> None:
     it.put("runs/erase-all-0001-ab/evaluate/scorecard.json", json.dumps(told).encode())
     it.put("runs/erase-all-0001-ab/evaluate/by.json", json.dumps({"by": {KEY: 3, "other-1": 4}}).encode())
     it.put("athena/erase-all/1.csv", f'"who"\n"{KEY}"\n'.encode())
-    batch = "scores/erase-all/erase-all-0123456789ab"
-    scored = [json.dumps({"_row": row, "who": who, "size": row}) for row, who in ((1, KEY), (2, "other-1"))]
-    kept = {"id": "erase-all-0123456789ab", "key": f"drop/erase-all/score/{ROWS}.csv", "rows": {"read": 2}}
-    it.put(f"{batch}/batch.json", json.dumps(kept).encode())
-    it.put(f"{batch}/request/r.csv", f"who,size\n{KEY},1\n".encode())
-    for name in ("input/rows.jsonl", "errors.jsonl", "output/rows.jsonl.out"):
-        it.put(f"{batch}/{name}", "\n".join(scored).encode())
+    batch, kept, scored = _batch(it)
 
     before = it.holding(KEY, TEXT)
     assert len(before) > 16
