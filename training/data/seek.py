@@ -78,18 +78,8 @@ class Seeker:
 
     def drop(self, version: Version) -> Found | None:
         """An upload, read as Prepare reads it; what it cannot read is searched as bytes."""
-        drop = store.Drop(
-            next(self._count),
-            self.bucket,
-            version.key,
-            version.version_id,
-            version.etag,
-            "0",
-            version.size,
-            True,
-        )
+        source = self.source(version)
         known = len(self.traces.texts)
-        source = files.check(self.s3, drop, self._folder, self.spec)
         try:
             if source.refusal is None:
                 numbers, by_text = self._numbers(source)
