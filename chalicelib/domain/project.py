@@ -14,7 +14,7 @@ Spec = Mapping[str, Any]
 
 NAME = re.compile(r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$")
 RESERVED = re.compile(
-    "(?i)^_(row|source|number|problem|text|side|faults|record|marks|digest|position|coerced"
+    "(?i)^_(row|plain|source|number|problem|text|side|faults|record|marks|digest|position|coerced"
     "|replayed_number|(given|value)_[0-9]+|merge_.*)$"
 )
 """Names that the rows of a dataset have besides their columns, while they are made or afterwards."""

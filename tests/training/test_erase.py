@@ -354,14 +354,18 @@ def test_short_keys_touch_their_own_rows_only(job: Job) -> None:
 
 
 @pytest.mark.slow
-def test_corrections_follow_the_rows_they_correct(job: Job) -> None:
+@pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8"), (";", "utf-16")])
+def test_corrections_follow_the_rows_they_correct(job: Job, delimiter: str, encoding: str) -> None:
     """They name the upload by its etag and its rows by number; both are others when a row has gone."""
-    it = Bucket(job, "erase-replay")
+    it = Bucket(job, f"erase-replay-{encoding}")
     body = table("x-1,wide,note,a", own(), "x-2,wide,note,b", *lines(0))
     [entry] = job.objects(it.project, {"in/a.csv": body})
     name = f"replay/version=000001/etag={entry['etag']}/in/a.csv.replay.csv"
     fixes = f"_replayed_number,who,size,note,kind\n1,x-1,1,note,a\n2,{KEY},2,{TEXT},a\n3,x-2,3,note,b\n"
-    it.put(f"drop/{it.project}/{name}", fixes.encode())
+    it.put(
+        f"drop/{it.project}/{name}",
+        fixes.replace(f"{TEXT}", "a note of theirs").replace(",", delimiter).encode(encoding),
+    )
     said = it.erase(KEY)
     assert it.holding(KEY, TEXT) == set()
     made = next(one for one in said["rewritten"] if one["key"].endswith("in/a.csv"))

@@ -92,3 +92,12 @@ def test_a_correction_of_an_upload_that_was_replaced_is_refused(job: Job) -> Non
     assert verdict["verdict"] == "refused"
     assert "was replaced by a newer upload" in verdict["reason"]
     assert texts(done) == WHOLE
+
+
+def test_corrections_that_break_off_are_refused_and_the_rest_is_prepared(job: Job) -> None:
+    """They are the only ones: no column of theirs is left then."""
+    broken = b'{"_replayed_number": "3", "n": 7, "t": "t3", "y": "b"}\n{"n": "' + b"x" * (9 << 20) + b'"}\n'
+    done = prepared(job, {"in/a.csv": rows((3,)), KEY: broken})
+    verdict = next(one for name, one in done.verdicts.items() if "replay" in name)
+    assert (verdict["verdict"], "cannot be read after row" in verdict["reason"]) == ("refused", True)
+    assert len(texts(done)) == ROWS - 1

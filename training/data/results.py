@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from data import merge, sources
+from data import contract, merge, sources
 from data.errors import BadUpload
 from data.files import Source
 from data.spec import Column, SourceRule, Spec
@@ -132,7 +132,7 @@ def dataset(
         "task": spec.task,
         "target": spec.label.name,
         "classes": list(counted.classes) if spec.classification else None,
-        "columns": described(spec, columns),
+        "columns": _with_nulls(spec, columns),
         "rows": counted.rows,
         "source_objects": list(keys),
         "split": sided(spec),
@@ -159,6 +159,17 @@ def described(spec: Spec, columns: Sequence[str]) -> list[dict[str, Any]]:
     known = {column.name: column for column in spec.columns}
     every = [known.get(name, Column(name, "ignore")) for name in columns]
     return [{"name": column.name, "role": column.role, "format": column.format} for column in every]
+
+
+def _with_nulls(spec: Spec, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """`described`, and of what is learnt from the words that mean missing: they mean it in requests, too."""
+    known = {column.name: column for column in spec.features}
+    every = described(spec, columns)
+    for told in every:
+        if column := known.get(told["name"]):
+            empty = () if column.role == "text" else contract.EMPTY
+            told |= {"null_values": list(dict.fromkeys([*column.null_values, *empty]))}
+    return every
 
 
 def result(

@@ -9,11 +9,11 @@ import csv
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data import cut, seek, sources, store, versions, wrapping
+from data import cut, rows, seek, sources, store, versions, wrapping
 from data.errors import RefusedObject
 from data.files import Source
 from data.replayed import NUMBER
@@ -159,21 +159,38 @@ class Striker:
                 versions.hide(self._s3, self._bucket, there[0].key)
 
     def _renumber(self, old: Version, key: str, gone: Sequence[int]) -> None:
-        """Put the corrections to a new key, for the numbers the rows have now."""
-        path = self._seeker.fetched(old)
+        """Put the corrections to a new key, as plain CSV, for the numbers the rows have now.
+
+        A row that names no number corrects nothing and is left out; so is a whole file that cannot be read.
+        """
+        source = self._seeker.source(old)
+        out = f"{source.path}-new"
         try:
-            with (
-                open(path, encoding="utf-8-sig", newline="") as file,
-                open(f"{path}-new", "w", newline="") as out,
-            ):
-                reader = csv.DictReader(file)
-                writer = csv.DictWriter(out, list(reader.fieldnames or ()), lineterminator="\n")
-                writer.writeheader()
-                for row in reader:
-                    number = int(row[NUMBER])
-                    if number not in gone:
-                        writer.writerow({**row, NUMBER: number - sum(one < number for one in gone)})
-            store.upload(self._s3, f"{path}-new", f"s3://{self._bucket}/{key}")
-            os.unlink(f"{path}-new")
+            if source.refusal is None and NUMBER in source.header:
+                with open(out, "w", encoding="utf-8", newline="") as file:
+                    writer = csv.writer(file, lineterminator="\n")
+                    writer.writerow(source.header)
+                    writer.writerows(_renumbered(source, gone))
+                store.upload(self._s3, out, f"s3://{self._bucket}/{key}")
+        except RefusedObject:
+            pass  # it stops being readable: Prepare would refuse all of it
         finally:
-            os.unlink(path)
+            for path in filter(os.path.exists, (source.path, out)):
+                os.unlink(path)
+
+
+def _renumbered(source: Source, gone: Sequence[int]) -> Iterator[list[str | None]]:
+    """The rows of a file of corrections, for the rows that have not gone.
+
+    Raises:
+        RefusedObject: the file stops being readable.
+    """
+    place = source.header.index(NUMBER)
+    for batch in rows.batches(source, source.path, source.header):
+        if not batch.column("_number").to_numpy().all():
+            raise RefusedObject("cannot be read to its end")
+        for row in zip(*(batch.column(name).to_pylist() for name in source.header), strict=True):
+            told = (row[place] or "").strip()
+            if told.isdecimal() and int(told) not in gone:
+                number = int(told) - sum(one < int(told) for one in gone)
+                yield [*row[:place], str(number), *row[place + 1 :]]

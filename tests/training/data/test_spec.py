@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from data import results, spec
+from learners.problem import Dataset
+from learners.schema import Feature, Reader
 
 COLUMNS = {"id": "id", "day": {"type": "date", "format": "%d-%m-%Y"}, "n": "number", "y": "label"}
 DOCUMENT: dict[str, Any] = {"project": "p", "task": "classification", "columns": COLUMNS}
@@ -59,3 +61,20 @@ def test_sources_key_and_policies_are_read() -> None:
 def test_a_dataset_says_whether_a_corrected_row_may_change_sides(more: dict[str, Any], moves: bool) -> None:
     told = results.sided(spec.parse({**DOCUMENT, **more}))
     assert ("key" in told) == moves
+
+
+def test_what_means_missing_in_files_means_it_in_requests() -> None:
+    """dataset.json tells the words; learners keep them with their features, and both doors read requests by these."""
+    columns = {
+        "n": {"type": "number", "null_values": ["tbd", "NaN"]},
+        "t": {"type": "text", "null_values": ["-"]},
+    }
+    read = spec.parse({**DOCUMENT, "columns": {**columns, "id": "id", "y": "label"}})
+    told = results.dataset(read, 1, "r", [*read.names, "more"], results.Tally(), [])
+    features = [Feature(c.name, c.role, c.format, list(c.null_values)) for c in Dataset.read(told).features]
+    given = [{"n": " "}, {"n": "tbd"}, {"n": "N/A"}, {"n": "2"}, {"t": "-"}, {"t": "null"}]
+    assert Reader(features).columns(given) == {
+        "n": [None, None, None, 2.0, None, None],
+        "t": [None, None, None, None, None, "null"],
+    }
+    assert all("null_values" not in one for one in told["columns"] if one["name"] in {"id", "y", "more"})
