@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from data import contract, merge, sources
+from data import contract, merge, plain, sources
 from data.errors import BadUpload
 from data.files import Source
 from data.spec import Column, SourceRule, Spec
@@ -167,7 +167,7 @@ def _with_nulls(spec: Spec, columns: Sequence[str]) -> list[dict[str, Any]]:
     every = described(spec, columns)
     for told in every:
         if column := known.get(told["name"]):
-            empty = () if column.role == "text" else contract.EMPTY
+            empty = () if column.role == "text" else plain.EMPTY
             told |= {"null_values": list(dict.fromkeys([*column.null_values, *empty]))}
     return every
 
