@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from data import contract, merge, plain, sources
+from data import merge, plain, sources
 from data.errors import BadUpload
 from data.files import Source
 from data.spec import Column, SourceRule, Spec
