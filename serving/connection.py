@@ -19,7 +19,7 @@ from serving.errors import Answer, RequestError, answer_for
 HEAD_LIMIT = 64 * 1024  # bytes of a request line and its headers
 WAITING_LIMIT = 32  # requests of one connection that may wait behind each other before it is no longer read
 WAITING_BYTES = 1024 * 1024  # and of their bodies
-LAST_LOOK = 0.05  # seconds a connection that came during the end has to show the request it brought
+LAST_LOOK = 0.05  # seconds, twice, that a connection has at the end to show a request that is there
 SLOWEST = 1024  # bytes a second a body must come at, after the first seconds
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 REASONS: Mapping[int, str] = {
@@ -97,10 +97,10 @@ class Connections:
             connection.look(now)
 
     def drain(self) -> None:
-        """Answer what has arrived and close: connections without a request at once."""
+        """Answer what has arrived and close: connections without a request very soon."""
         self.draining = True
         for connection in list(self.open):
-            connection.close_if_idle()
+            connection.look_last()
 
 
 class Connection(asyncio.Protocol):
@@ -134,8 +134,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._all.open.add(self)
         self._all.told(1)
-        if self._all.draining:  # accepted before the end: its request may have arrived with it
-            asyncio.get_running_loop().call_later(LAST_LOOK, self.close_if_idle)
+        if self._all.draining:
+            self.look_last()
 
     def connection_lost(self, _error: Exception | None) -> None:
         """The caller has gone, or we have closed."""
@@ -349,6 +349,14 @@ class Connection(asyncio.Protocol):
         self._transport.write_eof()
 
     # --- time
+
+    def look_last(self) -> None:
+        """Close soon unless a request has arrived by then: the system may have it, and closing would destroy it.
+
+        Two times, since a loop that was held up tells of the time before it reads, and has read by the second.
+        """
+        later = asyncio.get_running_loop().call_later
+        later(LAST_LOOK, lambda: later(LAST_LOOK, self.close_if_idle))
 
     def close_if_idle(self) -> None:
         """Close unless a request is there."""

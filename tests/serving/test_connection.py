@@ -118,7 +118,7 @@ def test_a_caller_that_reads_nothing_of_its_answer_is_cut_off_and_a_slow_one_is_
 
 def test_at_the_end_who_does_not_read_is_waited_for_as_long_as_for_a_head(stage: Stage) -> None:
     unread(stage)
-    stage.all.drain()
+    stage.all.draining = True
     stage.look(1)
     stage.look(1 + HEAD + 1)
     assert stage.wire.aborted
@@ -136,7 +136,7 @@ def test_a_refusal_waits_for_the_answers_before_it_however_long_they_take(stage:
 
 def test_what_waits_when_the_end_comes_is_answered_and_the_last_says_so(stage: Stage) -> None:
     stage.connection.data_received(GET + GET)
-    stage.all.drain()
+    stage.all.draining = True
     stage.answer(0)
     assert b"connection: close" not in stage.wire.sent
     stage.answer(1)
@@ -174,7 +174,7 @@ async def _at_the_end() -> tuple[Stage, Stage]:
         stage.all.draining = True
         stage.connection.connection_made(stage.wire)
     with_request.connection.data_received(GET)
-    await asyncio.sleep(LAST_LOOK * 2)
+    await asyncio.sleep(LAST_LOOK * 4)
     return with_request, without
 
 
