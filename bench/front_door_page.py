@@ -47,6 +47,8 @@ time for a request, with a model in memory that answers at once (goal p50 1 ms).
 SOAK = """## Ten minutes with another model in the middle
 
 `bench/soak.py`, profile `soak`; half way through a file is dropped, which trains, registers and releases another model.
+The embedded AWS keeps every metric point of every invocation (some 4 KB a request) and so grows with the requests; log
+lines are bounded, idle function processes end after five minutes.
 """
 
 
@@ -128,7 +130,8 @@ def soak(document: dict[str, Any]) -> str:
     first, second = document["models"]
     lines = [
         SOAK,
-        f"{run['requests']:,} requests, {run['failures']:,} failed; {times}. `{first}` answered, then `{second}`.",
+        f"{run['requests']:,} requests, {run['failures']:,} failed; {times}.",
+        f"`{first}` answered, then `{second}`. Budget of the profile: {'kept' if document['kept'] else '**broken**'}.",
         "",
         f"| MB resident at second | {' | '.join(roles)} | function processes |",
         f"|---|{'---|' * len(roles)}---|",
