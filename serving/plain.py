@@ -237,7 +237,7 @@ def _plain_numbers(rows: Sequence[Any]) -> bool:
     """Whether all are lists of the same length of finite numbers: an array says the same, and arrays can be joined."""
     width = len(rows[0]) if type(rows[0]) is list else 0
     return width > 0 and all(
-        type(row) is list and len(row) == width and set(map(type, row)) <= _KINDS and _small(row, _DOUBLE[1])
+        type(row) is list and len(row) == width and set(map(type, row)) <= _KINDS and _small(row, _SINGLE[1])
         for row in rows
     )
 

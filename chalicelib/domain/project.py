@@ -131,6 +131,8 @@ def _columns(spec: Spec) -> Iterator[tuple[str, str]]:
             "columns",
             f"exactly one column must have type label; these have it: {', '.join(labels) or 'none'}",
         )
+    if spec["task"] != EMBEDDINGS and len(spec["columns"]) == 1:
+        yield "columns", "there is nothing to learn from; name a column besides the label"
     yield from _called(spec["columns"])
     for name, value in spec["columns"].items():
         yield from _column(name, column(value), spec)

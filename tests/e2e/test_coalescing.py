@@ -6,6 +6,8 @@ import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.e2e.stage import Stage
 from tests.e2e.test_main_job import _csv, breast_cancer, cancer_spec
 
@@ -21,6 +23,7 @@ def _sequencer(stage: Stage, project: str) -> str:
     return str(item["sequencer"]["S"])
 
 
+@pytest.mark.slow
 def test_same_event_fifty_times_is_one_run(stage: Stage) -> None:
     """EventBridge delivers at least once: fifty deliveries of one event, many at a time, start one run."""
     project = "repeated"

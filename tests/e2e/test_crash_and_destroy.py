@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from penstock import deploy
 from penstock.localaws import control
 from tests.e2e.stage import Stage
@@ -83,6 +85,7 @@ def _names(stage: Stage) -> dict[str, list[str]]:
     return {kind: names for kind, names in listings.items() if names}
 
 
+@pytest.mark.slow
 def test_plain_chalice_deploys_and_destroy_leaves_nothing(own_stage: Stage) -> None:
     """`chalice deploy` by itself works on the foundation; after a whole run, destroy takes everything away.
 

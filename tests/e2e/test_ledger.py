@@ -54,6 +54,7 @@ def idle(stage: Stage, project: str, wanted: dict[str, str]) -> list[dict[str, A
     return sorted(stage.runs(project), key=lambda run: run["run"])
 
 
+@pytest.mark.slow
 def test_deletes_copies_parts_and_restored_versions(stage: Stage) -> None:
     """The dataset holds the rows of what the bucket shows, after each change one can make to a bucket."""
     project, s3, bucket = "changes", stage.client("s3"), stage.deployed.bucket
@@ -152,6 +153,7 @@ def counted(stage: Stage, function: str, metric: str) -> float:
     return sum(float(point["Sum"]) for point in points)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [300, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_burst_of_small_files_is_a_few_runs_and_a_complete_ledger(stage: Stage, files: int) -> None:
     """Two runs at most: one over what was there, one over the rest. Each file has its verdict, each row is in the last

@@ -47,6 +47,7 @@ def judged(stage: Stage, key: str, uploads: int) -> None:
     stage.until(over, f"upload {uploads} of {key}")
 
 
+@pytest.mark.slow
 def test_refused_rows_are_corrected_and_come_back(
     stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,8 +36,15 @@ needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None,
     reason="PyTorch is not installed: pip install penstock[pytorch]",
 )
+QUICK = ("gradient_boosting", "text_linear")
 COVERED = [
-    pytest.param(name, marks=needs_torch if name in {"text_cnn", "text_sequence"} else ())
+    pytest.param(
+        name,
+        marks=[
+            *([] if name in QUICK else [pytest.mark.slow]),
+            *([needs_torch] if name in {"text_cnn", "text_sequence"} else []),
+        ],
+    )
     for name in sorted({"curve", "script", *FAST})
 ]
 ROWS = 60

@@ -73,6 +73,7 @@ def test_a_new_version_moves_every_table(tables: Callable[..., dict[str, Any]]) 
     assert refused["StorageDescriptor"]["Location"] == f"{LAKE}quarantine/"
 
 
+@pytest.mark.slow
 def test_what_evaluate_writes_is_what_the_catalog_tells(
     tables: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:

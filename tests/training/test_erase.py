@@ -255,6 +255,7 @@ versions.purge = dying
         bucket.erase(KEY, environment={"PYTHONPATH": str(folder)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "strikes", [1, pytest.param(0, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
 )

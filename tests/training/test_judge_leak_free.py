@@ -185,6 +185,7 @@ def test_what_is_only_remembered_does_not_count(tmp_path: Path, spec: dict[str, 
     assert "Knowledge or memory?" in (tmp_path / "processing/output/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_split_by_group_is_judged_by_and_the_random_score_told(tmp_path: Path) -> None:
     paraphrases(tmp_path, by_group=True)
     card = evaluate(tmp_path, {"split": {"group": "id"}})

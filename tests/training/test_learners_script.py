@@ -62,6 +62,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base
 
 
+@pytest.mark.slow
 def test_the_examples_script_trains_with_its_hyperparameters_and_metrics(example: Path) -> None:
     said = (example / "said").read_text()
     assert "own accuracy=0.9" in said

@@ -127,6 +127,7 @@ def test_both_engines_make_the_same_dataset(job: Job) -> None:
         assert [outcome.json("profile.json")["columns"][1]["distinct"] for outcome in made] == [320, 320]
 
 
+@pytest.mark.slow
 def test_a_split_by_time_records_its_cuts_and_can_be_pinned_to_them(job: Job, engine: str) -> None:
     columns = {"day": "date", "size": "number", "kind": "label"}
     rows = [(f"2024-01-{place:02d}", place, "ab"[place % 2]) for place in range(1, 29)]
@@ -258,6 +259,7 @@ def test_an_object_replaced_or_removed_after_its_claim_is_refused(job: Job) -> N
     assert "is gone from the bucket" in outcome.verdicts["gone.csv"]["reason"]
 
 
+@pytest.mark.slow
 def test_a_version_is_never_changed_by_another_run_and_made_anew_by_its_own(job: Job) -> None:
     entries = job.objects("p1", {"a.csv": csv(good(40))})
     first = job.run(SPEC, entries, run="p1-9001-x")

@@ -186,6 +186,7 @@ POLICIES: list[tuple[str, dict[str, str], int | str, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "policy", "expected", "kind"), POLICIES)
 def test_the_policy_of_the_spec_is_followed(
     job: Job, name: str, policy: dict[str, str], expected: int | str, kind: str

@@ -143,6 +143,7 @@ class Histories(RuleBasedStateMachine):
         assert ledger.lease(PROJECT) is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore:fetch_arrow_table:DeprecationWarning"
 )  # of Ibis, which DuckDB reminds of it

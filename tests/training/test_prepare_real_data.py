@@ -79,6 +79,7 @@ def test_the_report_on_video_games_has_the_workshops_figures(job: Job, shared_da
         assert f"{figure} <span class=note>" in shown, figure
 
 
+@pytest.mark.slow
 def test_the_guard_finds_the_paraphrases_and_what_they_have_in_common(job: Job, shared_data: Path) -> None:
     body = dropped(shared_data, "seeds/000/enriched_data_74680.tsv")
     columns = {"Id": "ignore", "dp_unique_key": "id", "Text": "text", "Target": "label"}

@@ -59,6 +59,7 @@ KEY = "replay/version=000001/etag={etag}/in/a.csv.replay.csv"
 WHOLE = sorted(f"t{place}" for place in range(1, ROWS + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [1, 2, 3])
 @pytest.mark.parametrize("spec", [{}, {"key": "t"}, {"sources": {"rows": {"path": "in/*.csv"}}}])
 def test_a_corrected_row_takes_the_place_of_the_one_it_corrects(
@@ -73,6 +74,7 @@ def test_a_corrected_row_takes_the_place_of_the_one_it_corrects(
     assert [one["drift"] for one in done.result["objects"]] == [[], []]
 
 
+@pytest.mark.slow
 def test_what_is_corrected_in_part_stays_in_quarantine_in_part(job: Job) -> None:
     done = prepared(job, {"in/a.csv": rows((3, 8)), KEY: fix((3,))})
     assert done.table("quarantine")["number"].to_pylist() == [8]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from data import split
 from data.spec import Split
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ cell = st.one_of(st.text("ab 1.5-,\u00e9\U0001f600", max_size=6), st.integers(-9
 row = st.fixed_dictionaries({"k": cell, "x": cell, "c": cell, "y": st.sampled_from(["a", " b ", "", "c"])})
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(before=st.lists(row, min_size=1, max_size=8), after=st.lists(row, max_size=8))
 def test_a_row_keeps_its_side_when_others_are_added(judge_on_duckdb: Any, before: Any, after: Any) -> None:

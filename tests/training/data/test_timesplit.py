@@ -41,6 +41,7 @@ def quick() -> Iterator[Bench]:
     made.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(days=st.lists(st.one_of(st.none(), st.integers(0, 40)), min_size=1, max_size=30))
 def test_sides_follow_one_another_in_time(quick: Bench, days: list[int | None]) -> None:

@@ -80,9 +80,11 @@ def eventually(condition):
 
 @pytest.fixture
 def instance(request):
-    containers = Containers(**getattr(request, "param", {}))
+    given = getattr(request, "param", {})
+    containers = Containers(**given)
     heard = []
-    made = Instance(containers, 0.3, Health(every=0.02, seconds=1.0, misses=3), heard.append)
+    patience = 0.3 if given.get("status") else 30.0
+    made = Instance(containers, patience, Health(every=0.02, seconds=1.0, misses=3), heard.append)
     made.containers, made.heard = containers, heard
     yield made
     made.stop(1.0)
