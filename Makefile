@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 # A file's tests stay in one process: they share what their fixtures start.
-TESTS := -m pytest -n 4 --dist loadfile
+TESTS := -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 test test-all gate: export OMP_NUM_THREADS := 1  # four workers already; more threads would wait for a core by spinning
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c

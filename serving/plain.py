@@ -255,7 +255,7 @@ def _are_small(data: Any) -> bool:
     if data.dtype.kind != "f":
         return False
     flat = data.ravel()
-    return bool(flat.dot(flat) <= _SINGLE[1] ** 2)
+    return float(flat.dot(flat)) <= _SINGLE[1] ** 2
 
 
 def _is_word(name: str) -> bool:
